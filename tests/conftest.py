@@ -1,0 +1,27 @@
+"""Fixtures that more than one room uses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_DATASET = Path(__file__).parents[2] / "shared" / "data" / "thermal_action_v1"
+
+
+@pytest.fixture(scope="session")
+def real_dataset() -> Path:
+    """The real recordings, read only; tests that use them are marked `real`."""
+    if not REAL_DATASET.is_dir():
+        pytest.skip(f"the real recordings are not at {REAL_DATASET}")
+    return REAL_DATASET
+
+
+@pytest.fixture(autouse=True)
+def _away_from_the_users_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the caller's dataset, colours or terminal width."""
+    for name in [name for name in os.environ if name.startswith("THERMALCTL_")] + ["FORCE_COLOR"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")

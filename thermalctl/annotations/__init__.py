@@ -1,0 +1,1 @@
+"""Who did what: COCO-style files and the class list."""

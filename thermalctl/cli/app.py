@@ -1,0 +1,54 @@
+"""The table of contents and the only error boundary."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from thermalctl.cli import console
+from thermalctl.errors import ThermalctlError
+from thermalctl.version import __version__
+
+#: Exit code of a command stopped with Ctrl-C, as shells report it.
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="thermalctl",
+    help="Action recognition on low-resolution thermal recordings: dataset to deployed model.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print_line(f"thermalctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an expected error.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an expected error becomes two lines and its exit code."""
+    try:
+        app()
+    except ThermalctlError as error:
+        if "--debug" in sys.argv:
+            raise
+        console.print_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print_note("interrupted")
+        sys.exit(EXIT_INTERRUPTED)

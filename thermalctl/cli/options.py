@@ -1,0 +1,20 @@
+"""Options that more than one command has, each spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Dataset folder. Default: $THERMALCTL_DATA, else the only dataset below the current folder.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")]

@@ -1,0 +1,83 @@
+"""What a model expects of a clip: the one record that training, test, export and prediction all read.
+
+It is saved in every checkpoint and in the ONNX file's metadata, so nobody normalises twice and nobody guesses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from thermalctl.errors import CheckpointError
+
+Target = Literal["frame", "person"]
+TimeSampling = Literal["consecutive", "uniform"]
+Repair = Literal["nearest", "none"]
+Channels = Literal["copy", "fold"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """How a clip in degrees Celsius becomes a model's input.
+
+    Attributes:
+        classes: class names in id order.
+        num_frames: T, frames in a clip.
+        time_sampling: "consecutive" frames, or T frames spread "uniform"ly over `window_s` seconds by arrival time.
+        window_s: length of a uniform clip in seconds; None for consecutive frames.
+        target: what is judged: the whole "frame", or one "person" in a square crop around their box.
+        person_margin: side of that crop, as a multiple of the box's longer side.
+        repair: "nearest": an incomplete frame is replaced by the nearest complete one in its clip; "none": left alone.
+        temperature_range_c: (low, high) deg C, mapped to 0..255 and clipped.
+        input_size: (h, w) in pixels after resizing.
+        channels: "copy": three equal channels for an RGB stem; "fold": one channel for a one-channel stem.
+        quantize: round down to whole steps of the 0..255 scale, as scripts that store 8-bit images do.
+        mean: subtracted on the 0..255 scale; one value, or one for each copied channel.
+        std: divided by, on the same scale.
+    """
+
+    classes: tuple[str, ...]
+    num_frames: int = 64
+    time_sampling: TimeSampling = "consecutive"
+    window_s: float | None = None
+    target: Target = "frame"
+    person_margin: float = 1.5
+    repair: Repair = "nearest"
+    temperature_range_c: tuple[float, float] = (5.0, 45.0)
+    input_size: tuple[int, int] = (256, 384)
+    channels: Channels = "copy"
+    quantize: bool = False
+    mean: tuple[float, ...] = (114.495,)
+    std: tuple[float, ...] = (57.63,)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the model tells apart."""
+        return len(self.classes)
+
+    @property
+    def num_channels(self) -> int:
+        """C of the model's input: 3 for "copy", 1 for "fold"."""
+        return 3 if self.channels == "copy" else 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ClipSpec:
+        """Return the record that `to_dict` wrote.
+
+        Raises:
+            CheckpointError: if a field is unknown or missing, as in a file from another version.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown or "classes" not in values:
+            found = f"unknown fields {unknown}" if unknown else 'no "classes"'
+            raise CheckpointError(
+                f"the clip specification has {found}", hint="it was written by another version of thermalctl"
+            )
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -1,0 +1,1 @@
+"""Complete MMEngine configurations to start from."""

@@ -1,0 +1,174 @@
+"""What a dataset's numbers mean for training: findings, each with what to do about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from thermalctl.dataset.leakage import Leakage
+from thermalctl.dataset.statistics import ClassStatistics
+
+Status = Literal["error", "warning", "ok"]
+_WORST_FIRST: tuple[Status, ...] = ("error", "warning", "ok")
+
+#: Above this share of ambiguous keyframes, whole-frame labels set a ceiling on any score.
+MAX_SHARE_CONFLICTING = 0.05
+#: Below this, a class can hardly be learned, and its recall is not worth a percentage.
+MIN_CLIPS_PER_CLASS = 5
+#: A split that is judged should tell top-1 accuracies apart that differ by this much: half a 95 % interval.
+MAX_HALF_INTERVAL = 0.05
+#: A keyframe matches a frame by arrival time, exactly or within this (the annotation converter's tolerance).
+MAX_KEYFRAME_OFFSET_MS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was checked.
+
+    Attributes:
+        status: "error": scores will mislead or clips are lost; "warning": know it before training; "ok".
+        topic: one word: "leakage", "frames", "labels", "classes", "timing", "stamps", "range", or the split's name.
+        text: what was found, with numbers.
+        detail: a second sentence, None if the first says it all.
+        fix: what to do, None for "ok".
+    """
+
+    status: Status
+    topic: str
+    text: str
+    detail: str | None = None
+    fix: str | None = None
+
+
+def sort_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings worst first, otherwise in their order."""
+    return tuple(sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.status)))
+
+
+def judge_leakage(leakage: Leakage) -> Finding:
+    """Return whether a split judges more than memory."""
+    protocol = leakage.protocol
+    split, num_clips = protocol.split, protocol.num_clips
+    fix = (
+        f"give each of the {protocol.num_sessions} sessions wholly to train or to {split}"
+        if protocol.num_sessions > 1
+        else "record another session: one alone cannot be split without leaking"
+    )
+    if protocol.num_overlapping:
+        overlapping = protocol.num_overlapping
+        share = f"all {num_clips}" if overlapping == num_clips else f"{overlapping} of {num_clips}"
+        distance = leakage.median_distance_frames
+        apart = "" if distance is None else f" (median {distance:g} frames apart)"
+        return Finding(
+            status="error",
+            topic="leakage",
+            text=f"{share} {split} clips overlap a train clip{apart}",
+            detail=f"copying the nearest label scores {percent(leakage.copy_top1)}, "
+            f"mean class {percent(leakage.copy_mean_class)}",
+            fix=fix,
+        )
+    if protocol.shared_sessions:
+        return Finding(
+            status="warning",
+            topic="leakage",
+            text=f"no {split} clip overlaps a train clip, but both see {list_names(protocol.shared_sessions)}",
+            detail="a model may know the room and the people, not the action",
+            fix=fix,
+        )
+    return Finding(status="ok", topic="leakage", text=f"{split} shares no frame and no session with train")
+
+
+def judge_conflicting_labels(num_conflicting: int, num_keyframes: int) -> Finding:
+    """Return whether one label per frame is ambiguous too often."""
+    text = f"{num_conflicting} of {num_keyframes} keyframes show people with different labels"
+    if num_conflicting <= MAX_SHARE_CONFLICTING * num_keyframes:
+        return Finding(status="ok", topic="labels", text=text if num_conflicting else "one label in every keyframe")
+    return Finding(
+        status="warning",
+        topic="labels",
+        text=text,
+        detail="ties go to the lowest class id, not to the riskier action",
+        fix='judge people, not frames (target "person")',
+    )
+
+
+def judge_classes(classes: Sequence[ClassStatistics]) -> Finding:
+    """Return whether every class has enough training clips."""
+    absent = [entry for entry in classes if not entry.keyframes["train"]]
+    rare = [entry for entry in classes if 0 < entry.keyframes["train"] < MIN_CLIPS_PER_CLASS]
+    judged_only = [entry.name for entry in absent if any(entry.keyframes.values())]
+    if not absent and not rare:
+        fewest = min(entry.keyframes["train"] for entry in classes)
+        return Finding(status="ok", topic="classes", text=f"every class has at least {fewest} train clips")
+    parts = []
+    if absent:
+        parts.append(f"{len(absent)} of {len(classes)} never occur in train")
+    if rare:
+        number = str(len(rare)) if absent else f"{len(rare)} of {len(classes)}"
+        parts.append(f"{number} {'has' if len(rare) == 1 else 'have'} fewer than {MIN_CLIPS_PER_CLASS} clips")
+    return Finding(
+        status="warning",
+        topic="classes",
+        text=", ".join(parts),
+        detail=f"judged but never trained: {list_names(judged_only)}" if judged_only else None,
+        fix="annotate more, or merge what need not be told apart",
+    )
+
+
+def judge_splits(splits: Sequence[str]) -> Finding:
+    """Return whether there is anything to judge a model on."""
+    judged = [split for split in splits if split != "train"]
+    if judged:
+        return Finding(status="ok", topic="splits", text=", ".join(splits))
+    return Finding(
+        status="warning",
+        topic="splits",
+        text="train only: nothing to judge a model on",
+        fix="keep a session out of train, in annotations/val.json",
+    )
+
+
+def judge_split_size(split: str, num_clips: int, classes: Sequence[ClassStatistics]) -> Finding:
+    """Return whether a judged split is large enough to compare models on."""
+    num_classes = sum(bool(entry.keyframes[split]) for entry in classes)
+    # The binomial interval at 70 %, where results on such data lie. Clips that overlap count for less than one each.
+    half_interval = 1.96 * math.sqrt(0.7 * 0.3 / max(1, num_clips))
+    text = f"{num_clips} clips: a top-1 of 70 % means 70 ± {100 * half_interval:.0f} at best"
+    if half_interval <= MAX_HALF_INTERVAL:
+        return Finding(status="ok", topic=split, text=text)
+    singles = sum(entry.keyframes[split] == 1 for entry in classes)
+    return Finding(
+        status="warning",
+        topic=split,
+        text=text,
+        detail=f"{singles} of its {num_classes} classes have a single clip" if singles > 1 else None,
+        fix=f"judge on more clips: {math.ceil(1.96**2 * 0.7 * 0.3 / MAX_HALF_INTERVAL**2)} give ± 5",
+    )
+
+
+def judge_keyframe_times(num_off: int, num_keyframes: int) -> Finding:
+    """Return whether keyframes are stamped as the frames they name."""
+    if not num_off:
+        return Finding(
+            status="ok", topic="stamps", text=f"all {num_keyframes} keyframes carry their frame's arrival time"
+        )
+    return Finding(
+        status="error",
+        topic="stamps",
+        text=f"{num_off} of {num_keyframes} keyframes are over {MAX_KEYFRAME_OFFSET_MS} ms from their frame",
+        detail="their labels may sit on the wrong frames",
+        fix="compare timestamp and frame_idx with timestamps in frames/*.h5",
+    )
+
+
+def percent(share: float) -> str:
+    """Return a share, 0 to 1, in words: "5.2 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def list_names(names: Sequence[str], most: int = 4) -> str:
+    """Return names in words: the first few, the rest counted."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

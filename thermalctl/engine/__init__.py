@@ -1,0 +1,1 @@
+"""Builds MMEngine's Runner from a configuration and a dataset, and runs it."""

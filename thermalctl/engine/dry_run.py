@@ -1,0 +1,70 @@
+"""What a training would do, found out by building all of it and running one batch forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from mmengine.config import Config
+
+from thermalctl.engine.events import RunStarted
+from thermalctl.engine.provenance import find_trained_dataset
+from thermalctl.engine.runner import build_runner
+from thermalctl.engine.summary import summarise_run
+from thermalctl.engine.train import check_start, resolve_weights
+from thermalctl.errors import ThermalctlError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """What a training would do.
+
+    Attributes:
+        started: what would be told at its start.
+        input_shape: of the first batch, (N, M, C, T, h, w).
+        loss: of the first batch, with the weights at hand.
+        num_steps: of each epoch.
+        problem: why the training would stop before its first step; None if it would not.
+        fix: what to do about it.
+    """
+
+    started: RunStarted
+    input_shape: tuple[int, ...]
+    loss: float
+    num_steps: int
+    problem: str | None
+    fix: str | None
+
+
+def dry_run(cfg: Config) -> DryRun:
+    """Return what a training would do; nothing is left on disk.
+
+    Args:
+        cfg: from `prepare_training`.
+    """
+    problem: ThermalctlError | None = None
+    work_dir = Path(cfg.work_dir)
+    try:
+        check_start(cfg)
+        cfg.load_from = resolve_weights(cfg)
+    except ThermalctlError as error:
+        problem, cfg.load_from, cfg.resume = error, None, False
+    with TemporaryDirectory(prefix="thermalctl-") as folder:
+        cfg.work_dir = folder
+        runner = build_runner(cfg)
+        runner.build_for_training()
+        batch = next(iter(runner.train_dataloader))
+        model = runner.model.train()
+        with torch.no_grad(), runner.optim_wrapper.optim_context(model):
+            data = model.data_preprocessor(batch, True)
+            loss, _ = model.parse_losses(model(**data, mode="loss"))
+        return DryRun(
+            started=summarise_run(runner, find_trained_dataset(cfg), work_dir=work_dir),
+            input_shape=tuple(data["inputs"].shape),
+            loss=float(loss),
+            num_steps=len(runner.train_dataloader),
+            problem=problem.message if problem else None,
+            fix=problem.hint if problem else None,
+        )

@@ -1,0 +1,115 @@
+"""Hooks that tell how a run goes, and write into its checkpoints where it came from."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from thermalctl.engine.events import OnEvent, StepDone, ValidationDone
+
+#: Reading the loss waits for the device, so steps are told at most this often.
+SECONDS_BETWEEN_STEPS = 0.25
+#: Steps over which the speed is measured.
+SPEED_WINDOW = 20
+
+GIB = 1024**3
+#: Our entry in a checkpoint's `meta`.
+META_KEY = "thermalctl"
+
+
+class EventHook(Hook):
+    """Turns a run into events.
+
+    Args:
+        on_event: told of every validation, and of steps as often as is worth it.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self.on_event = on_event
+        self._losses: list[torch.Tensor] = []
+        self._finished: deque[float] = deque(maxlen=SPEED_WINDOW)
+        self._told = 0.0
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Begin a new mean loss, and a new clock: validation is no part of the speed."""
+        self._losses = []
+        self._finished.clear()
+        self._finished.append(time.monotonic())
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Tell of the step, unless the last one was just now."""
+        now = time.monotonic()
+        self._finished.append(now)
+        loss = (outputs or {})["loss"].detach()
+        self._losses.append(loss)
+        num_steps = len(runner.train_dataloader)
+        if now - self._told < SECONDS_BETWEEN_STEPS and batch_idx + 1 < num_steps:
+            return
+        self._told = now
+        seconds_per_step = (self._finished[-1] - self._finished[0]) / (len(self._finished) - 1)
+        on_gpu = next(runner.model.parameters()).is_cuda
+        self.on_event(
+            StepDone(
+                epoch=runner.epoch + 1,
+                max_epochs=runner.max_epochs,
+                step=batch_idx + 1,
+                num_steps=num_steps,
+                loss=float(loss),
+                lr=runner.optim_wrapper.get_lr()["lr"][-1],
+                clips_per_s=len(data_batch["data_samples"]) / max(seconds_per_step, 1e-9),
+                memory_gib=torch.cuda.max_memory_allocated() / GIB if on_gpu else None,
+                seconds_left=(runner.max_iters - runner.iter - 1) * seconds_per_step,
+            )
+        )
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
+        """Tell of the validation."""
+        losses = torch.stack(self._losses) if self._losses else torch.tensor([float("nan")])
+        best = str(runner.message_hub.get_info("best_ckpt", ""))  # CheckpointHook has just been here
+        self.on_event(
+            ValidationDone(
+                epoch=runner.epoch,
+                metrics=dict(metrics or {}),
+                train_loss=float(losses.mean()),
+                is_best=best.endswith(f"_epoch_{runner.epoch}.pth"),
+            )
+        )
+
+
+class StartHook(Hook):
+    """Calls once when all is built and weights are loaded, right before the first step.
+
+    Args:
+        on_start: what to call.
+    """
+
+    def __init__(self, on_start: Callable[[], None]) -> None:
+        self.on_start = on_start
+
+    def before_train(self, runner: Any) -> None:
+        """Call."""
+        self.on_start()
+
+
+class ProvenanceHook(Hook):
+    """Writes into each checkpoint what the model expects of a clip and what it was trained on.
+
+    Args:
+        record: plain JSON values.
+    """
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self.record = dict(record)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add the record to the checkpoint's `meta`."""
+        checkpoint["meta"][META_KEY] = self.record

@@ -1,0 +1,56 @@
+"""Where a run comes from: the record in its folder and in each of its checkpoints."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from thermalctl.dataset.layout import DatasetLayout
+from thermalctl.dataset.samples import ThermalDataset, load_dataset
+from thermalctl.engine.config import iterate_datasets
+from thermalctl.engine.runner import ThermalRunner
+from thermalctl.version import __version__
+
+_PACKAGES = ("torch", "mmaction2", "mmengine", "mmcv-lite", "numpy", "h5py")
+
+
+def find_trained_dataset(cfg: Config) -> ThermalDataset | None:
+    """Return the dataset that a complete configuration trains on; None where its files are not a dataset folder."""
+    for _, leaf in iterate_datasets(cfg):
+        if "clip_spec" in leaf:
+            return load_dataset(DatasetLayout(Path(leaf.data_root)))
+        if leaf.get("ann_file"):
+            layout = DatasetLayout(Path(leaf.get("data_root") or "", leaf.ann_file).parents[1])
+            return load_dataset(layout) if layout.is_dataset() else None
+    return None
+
+
+def record_run(runner: ThermalRunner, dataset: ThermalDataset | None, command: Sequence[str]) -> dict[str, Any]:
+    """Return where a run comes from, as plain JSON values."""
+    preprocessor = runner.cfg.model.get("data_preprocessor", {})
+    clip_spec = preprocessor.get("clip_spec")
+    return {
+        "thermalctl_version": __version__,
+        "command": list(command),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "seed": runner.seed,
+        "weights": runner.cfg.get("load_from"),
+        "dataset": str(dataset.layout.root) if dataset else None,
+        "dataset_fingerprint": dataset.fingerprint() if dataset else None,
+        "clip_spec": clip_spec.to_dict() if clip_spec else None,
+        "train_sample_ids": list_sample_ids(runner),
+    }
+
+
+def list_sample_ids(runner: ThermalRunner) -> list[str]:
+    """Return the ids of the training samples, in order; empty for a dataset that has none."""
+    dataset = runner.train_dataloader.dataset
+    while not hasattr(dataset, "sample_ids") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    return list(getattr(dataset, "sample_ids", []))

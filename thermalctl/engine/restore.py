@@ -1,0 +1,163 @@
+"""A trained model from its checkpoint alone: what it is, what it expects of a clip, which classes it knows.
+
+Both kinds are accepted: our own checkpoints, which say it all, and those of the finetuning guide's scripts (plain
+MMEngine), whose preprocessing is read from the configuration they carry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope, init_default_scope
+from torch import nn
+
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.config import fill_from_dataset, load_config
+from thermalctl.engine.config_text import parse_config_text
+from thermalctl.engine.guide import read_guide_clip_spec
+from thermalctl.engine.hooks import META_KEY
+from thermalctl.engine.runner import keep_scores_in_float32, load_exactly
+from thermalctl.engine.trust import check_trusted_types, load_checkpoint_safely
+from thermalctl.errors import CheckpointError, RequestError
+from thermalctl.evaluation.runs import FoundRun
+from thermalctl.models.pretrained import strip_to_state_dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoredModel:
+    """A trained model, on the CPU, ready to predict.
+
+    Attributes:
+        path: its checkpoint.
+        sha256: of that file.
+        model: the recognizer, in evaluation mode.
+        cfg: the configuration it was trained with.
+        clip_spec: what it expects of a clip; for a model of the guide's scripts as nearly as degrees can say it, and
+            None where they cannot.
+        is_own: whether thermalctl trained it, and not the guide's scripts.
+        classes: class names in id order; empty where nothing says.
+        epoch: epochs trained; None where the checkpoint does not say.
+        selection: on what the checkpoint was chosen, in words.
+        selection_split: the split whose scores chose it; None where none did.
+        trained_ids: ids of the samples it was trained on; empty where the checkpoint does not say.
+    """
+
+    path: Path
+    sha256: str
+    model: nn.Module
+    cfg: Config
+    clip_spec: ClipSpec | None
+    is_own: bool
+    classes: tuple[str, ...]
+    epoch: int | None
+    selection: str
+    selection_split: str | None
+    trained_ids: tuple[str, ...]
+
+
+def find_checkpoint(run: FoundRun, *, last: bool = False) -> Path:
+    """Return the checkpoint of a run: the one named, else the best, else (or if `last`) the last.
+
+    Raises:
+        RequestError: if the run holds none.
+    """
+    if run.file is not None and run.file.suffix != ".npz":
+        return run.file
+    best = sorted(run.folder.glob("best_*.pth"), key=lambda path: path.stat().st_mtime_ns)
+    if best and not last:
+        return best[-1]
+    pointer = run.folder / "last_checkpoint"
+    # Only the name: a run that was moved or copied still points to where it was written.
+    named = run.folder / Path(pointer.read_text(encoding="utf-8").strip()).name if pointer.is_file() else None
+    if named is not None and named.is_file():
+        return named
+    epochs = sorted(run.folder.glob("*.pth"), key=lambda path: path.stat().st_mtime_ns)
+    if not epochs:
+        raise RequestError(f"{run.folder}: holds no checkpoint", hint="thermalctl train  makes one")
+    return epochs[-1]
+
+
+def restore_model(path: Path, *, config: str | None = None, dataset: ThermalDataset | None = None) -> RestoredModel:
+    """Return the model in a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        config: a configuration to use instead of the one in the checkpoint; a name or a file.
+        dataset: fills in classes where `config` is one of ours.
+
+    Raises:
+        CheckpointError: if the checkpoint is untrusted or damaged, says too little, or does not fit the configuration.
+        ConfigError: if `config` cannot be read.
+    """
+    checkpoint = load_checkpoint_safely(path)
+    meta: Mapping[str, Any] = checkpoint.get("meta") or {}
+    record: Mapping[str, Any] = meta.get(META_KEY) or {}
+    cfg = load_config(config) if config else _read_config(meta, path)
+    if "clip" in cfg and "clip_spec" not in cfg.model.get("data_preprocessor", {}):
+        if dataset is None:
+            raise RequestError(f"--config {config}: needs a dataset to name its classes", hint="name it with --data")
+        fill_from_dataset(cfg, dataset)
+    model = build_model(cfg)
+    load_exactly(model, strip_to_state_dict(checkpoint, str(path)), str(path))
+    own = cfg.model.get("data_preprocessor", {}).get("clip_spec")
+    classes = tuple((meta.get("dataset_meta") or {}).get("classes") or (dataset.classes if dataset else ()))
+    selection, split = describe_selection(path, cfg)
+    return RestoredModel(
+        path=path,
+        sha256=hash_file(path),
+        model=model,
+        cfg=cfg,
+        clip_spec=ClipSpec.from_dict(own) if own else read_guide_clip_spec(cfg, classes),
+        is_own=own is not None,
+        classes=ClipSpec.from_dict(own).classes if own else classes,
+        epoch=meta.get("epoch"),
+        selection=selection,
+        selection_split=split,
+        trained_ids=tuple(record.get("train_sample_ids", ())),
+    )
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Return the configuration's model with random weights, in evaluation mode."""
+    if DefaultScope.get_current_instance() is None:
+        init_default_scope("mmaction")
+    with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmaction"):
+        model: nn.Module = MODELS.build(cfg.model)
+    keep_scores_in_float32(model)
+    return model.eval()
+
+
+def describe_selection(path: Path, cfg: Config) -> tuple[str, str | None]:
+    """Return on what a checkpoint was chosen, in words, and the split that chose it."""
+    if path.stem.startswith("best_"):
+        metric = str(cfg.get("default_hooks", {}).get("checkpoint", {}).get("save_best") or "a validation metric")
+        return f"best {metric} on val", "val"
+    stops = [hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") == "EarlyStoppingHook"]
+    if stops:
+        return f"last epoch, stopped early on {stops[0].get('monitor')} of val", "val"
+    return "last epoch", None
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_config(meta: Mapping[str, Any], path: Path) -> Config:
+    text = meta.get("cfg")
+    if not isinstance(text, str) or not text.strip():
+        raise CheckpointError(
+            f"{path}: does not say which configuration it was trained with",
+            hint="name that configuration with --config FILE",
+        )
+    try:
+        return Config(check_trusted_types(parse_config_text(text)))
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error.message}", hint=error.hint) from error

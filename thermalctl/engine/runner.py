@@ -1,0 +1,144 @@
+"""MMEngine's Runner, with the run's files where the guide has them and weights loaded safely.
+
+What differs from MMEngine 0.10.7: `*.log` lies in the work dir itself instead of `<timestamp>/`; nothing is printed;
+the device can be chosen; weights are read with `thermalctl.engine.trust` and accounted for; scores are float32 in mixed
+precision.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from thermalctl.compat import prepare_mmaction
+from thermalctl.engine.trust import load_checkpoint_safely
+from thermalctl.errors import CheckpointError
+from thermalctl.models.pretrained import FittedWeights, fit_pretrained, strip_to_state_dict
+
+prepare_mmaction()
+
+import mmaction.models  # noqa: E402, F401  registers the recognizers
+
+import thermalctl.pipeline.thermal_hdf5  # noqa: E402, F401  registers the guide's dataset
+
+
+class ThermalRunner(Runner):
+    """Runs one training; see the module.
+
+    Attributes:
+        fitted: what became of the pretrained weights; None without any.
+    """
+
+    fitted: FittedWeights | None = None
+
+    def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:
+        """Return MMEngine's logger, writing to `<work_dir>/<timestamp>.log` and not to the screen."""
+        Path(self._log_dir).rmdir()  # MMEngine has just made it, empty
+        self._log_dir = self.work_dir
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        for handler in list(logger.handlers):
+            if not isinstance(handler, logging.FileHandler):
+                logger.removeHandler(handler)
+        return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        """Return the model on the configured device."""
+        keep_scores_in_float32(model)
+        device = torch.device(self.cfg.get("device", "cpu"))
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+            return super().wrap_model(model_wrapper_cfg, model)
+        return model.to(device)
+
+    def build_for_training(self) -> None:
+        """Build all that `train` builds and load the weights, without running anything."""
+        self._train_loop = self.build_train_loop(self._train_loop)
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        self.scale_lr(self.optim_wrapper, self.auto_scale_lr)
+        if self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+        self._init_model_weights()
+        self.load_or_resume()
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Load weights and return the checkpoint they came in.
+
+        Pretrained weights may lack the head and have another stem; a checkpoint to resume from must fit exactly.
+
+        Raises:
+            CheckpointError: if the file is untrusted or damaged, or its weights do not fit.
+        """
+        checkpoint = load_checkpoint_safely(Path(filename))
+        weights = strip_to_state_dict(checkpoint, filename)
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        if self._resume:
+            load_exactly(self.model, weights, filename)
+        else:
+            self.fitted = fit_pretrained(self.model, weights)
+        self._has_loaded = True
+        self.logger.info(f"Load checkpoint from {filename}")
+        return checkpoint
+
+
+def build_runner(cfg: Config) -> ThermalRunner:
+    """Return a runner for a complete configuration, under a name of its own.
+
+    MMEngine keeps one message hub per experiment name, by default the second it started in, so that two runners built
+    within a second would share their history.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.experiment_name = f"{Path(cfg.work_dir).name}-{uuid.uuid4().hex[:8]}"
+    runner: ThermalRunner = ThermalRunner.from_cfg(cfg)
+    return runner
+
+
+def keep_scores_in_float32(model: nn.Module) -> None:
+    """Make the model's head return float32 scores whatever precision it computes in.
+
+    `BaseHead.loss_by_feat` turns the scores into numpy arrays, which know no bfloat16 (not reported upstream as of
+    1.2.0), and a softmax in half precision would lose digits.
+    """
+    head = getattr(model, "cls_head", None)
+    if head is not None:
+        head.register_forward_hook(_to_float32)
+
+
+def _to_float32(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+    return output.float() if isinstance(output, Tensor) else output
+
+
+def load_exactly(model: nn.Module, weights: dict[str, Tensor], origin: str) -> None:
+    """Load weights that must fit the model key by key.
+
+    Raises:
+        CheckpointError: naming the first key that does not fit; another class count is called by its name.
+    """
+    wanted = model.state_dict()
+    given = {name.removeprefix("module."): value for name, value in weights.items()}
+    for name, value in wanted.items():
+        if name in given and given[name].shape != value.shape:
+            if name.startswith("cls_head.") and name.endswith("weight") and given[name].dim() == 2:
+                raise CheckpointError(
+                    f"{origin}: was trained for {len(given[name])} classes, the model has {len(value)}",
+                    hint="use the dataset it was trained on; to start a new head from it: train --load-from",
+                )
+            raise CheckpointError(
+                f"{origin}: {name} has shape {tuple(given[name].shape)}, the model's has {tuple(value.shape)}",
+                hint="the checkpoint belongs to another configuration; name it with --config",
+            )
+    different = sorted(wanted.keys() ^ given.keys())
+    if different:
+        raise CheckpointError(
+            f"{origin}: {len(different)} weights are not in both the file and the model, first {different[0]}",
+            hint="the checkpoint belongs to another configuration; name it with --config",
+        )
+    model.load_state_dict(given)

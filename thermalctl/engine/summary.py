@@ -1,0 +1,106 @@
+"""What a built run is, in values to be shown and logged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from thermalctl.dataset.samples import ThermalDataset, count_classes
+from thermalctl.engine.events import RunStarted
+from thermalctl.engine.runner import ThermalRunner
+from thermalctl.engine.schedule import WARMUP_TYPES
+from thermalctl.pipeline.clip_dataset import ClipDataset
+
+
+def summarise_run(runner: ThermalRunner, dataset: ThermalDataset | None, *, work_dir: Path) -> RunStarted:
+    """Return what a runner is about to do, and write the rates and class weights to its log.
+
+    Args:
+        runner: with its loops, optimizer and schedule built.
+        dataset: what it trains on, where that is a dataset folder.
+        work_dir: where the run is (or would be) written.
+    """
+    cfg = runner.cfg
+    trained = runner.train_dataloader.dataset
+    clips = trained if isinstance(trained, ClipDataset) else None
+    target = clips.spec.target if clips else "frame"
+    classes = dataset.classes if dataset else tuple(trained.metainfo.get("classes", ()))
+    counts = count_classes(dataset.samples("train", target), len(classes)).tolist() if dataset else []
+    loss = getattr(getattr(runner.model, "cls_head", None), "loss_cls", None)
+    weights = getattr(loss, "class_weight", None)
+    started = RunStarted(
+        work_dir=work_dir,
+        model=describe_model(cfg.model),
+        num_parameters=sum(p.numel() for p in runner.model.parameters() if p.requires_grad),
+        device=describe_device(torch.device(cfg.device)),
+        precision=str(getattr(runner.optim_wrapper, "cast_dtype", torch.float32)).removeprefix("torch."),
+        num_train=len(trained),
+        num_val=len(runner.val_dataloader.dataset) if cfg.get("val_dataloader") else 0,
+        classes=classes,
+        train_counts=tuple(counts),
+        class_weights=tuple(weights.tolist()) if weights is not None else (),
+        incomplete_share=clips.num_frames_incomplete / clips.num_frames_seen if clips else None,
+        weights=cfg.get("load_from"),
+        fitted=runner.fitted,
+        rates=list_rates(runner),
+        max_epochs=runner.max_epochs,
+        warmup_epochs=find_warmup(runner),
+        batch_size=cfg.train_dataloader.batch_size,
+        first_epoch=runner.epoch + 1,
+    )
+    _log(runner, started)
+    return started
+
+
+def list_rates(runner: ThermalRunner) -> dict[str, float]:
+    """Return the full learning rate of each part of the model; a part whose parameters differ is listed once a rate.
+
+    MMEngine logs the rate of its first parameter group, and before `auto_scale_lr`.
+    """
+    part_of = {id(p): name.split(".")[0] for name, p in runner.model.named_parameters()}
+    rates: dict[str, set[float]] = {}
+    for group in runner.optim_wrapper.optimizer.param_groups:
+        for parameter in group["params"]:
+            rates.setdefault(part_of[id(parameter)], set()).add(group.get("initial_lr", group["lr"]))
+    return {
+        name if len(found) == 1 else f"{name} ({index})": rate
+        for name, found in rates.items()
+        for index, rate in enumerate(sorted(found), start=1)
+    }
+
+
+def find_warmup(runner: ThermalRunner) -> int:
+    """Return how many epochs the rate rises for."""
+    schedulers = runner.cfg.get("param_scheduler") or []
+    planned = schedulers if isinstance(schedulers, list) else [schedulers]
+    return next((s.get("end", 0) for s in planned if s.get("type") in WARMUP_TYPES and s.get("by_epoch", True)), 0)
+
+
+def describe_model(model_cfg: dict[str, object]) -> str:
+    """Return an architecture in words, as "ResNet3dSlowFast, depth 50"."""
+    backbone = model_cfg.get("backbone")
+    if not isinstance(backbone, dict):
+        return str(model_cfg.get("type"))
+    depth = backbone.get("depth") or (backbone.get("slow_pathway") or {}).get("depth")
+    return f"{backbone.get('type')}, depth {depth}" if depth else str(backbone.get("type"))
+
+
+def describe_device(device: torch.device) -> str:
+    """Return a device in words: the GPU's name, or how many threads the CPU gives."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def _log(runner: ThermalRunner, started: RunStarted) -> None:
+    for part, rate in started.rates.items():
+        runner.logger.info(f"learning rate of {part}: {rate:g}")
+    for index, (name, count) in enumerate(zip(started.classes, started.train_counts, strict=False)):
+        weight = started.class_weights[index] if started.class_weights else 1.0
+        runner.logger.info(f"class {index} {name}: {count} training clips, loss weight {weight:.4g}")
+    if runner.fitted is not None:
+        fitted = runner.fitted
+        for word, names in (("adapted", fitted.adapted), ("new", fitted.remade + fitted.missing)):
+            runner.logger.info(f"weights {word}: {', '.join(names) or 'none'}")
+        runner.logger.info(f"weights loaded unchanged: {len(fitted.loaded)}; in the file unused: {len(fitted.unused)}")

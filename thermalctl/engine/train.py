@@ -1,0 +1,185 @@
+"""Training: from a configuration, a dataset and options to a work dir."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
+
+from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.config import complete_config
+from thermalctl.engine.config_text import parse_config_text
+from thermalctl.engine.events import Event, OnEvent, ValidationDone
+from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook
+from thermalctl.engine.options import TrainOptions
+from thermalctl.engine.provenance import find_trained_dataset, record_run
+from thermalctl.engine.runner import build_runner
+from thermalctl.engine.summary import summarise_run
+from thermalctl.engine.trust import load_checkpoint_safely
+from thermalctl.errors import ConfigError, RequestError
+from thermalctl.files import write_json
+from thermalctl.weights.store import resolve_load_from
+
+#: What is told of a run besides its checkpoints, for those who come later.
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """A finished training.
+
+    Attributes:
+        work_dir: where it lies.
+        epochs: how many were trained.
+        stopped_early: whether early stopping ended it.
+        last: metrics of the last validation, by MMAction2's keys, 0 to 1.
+        best: metrics of the validation that chose the best checkpoint.
+        best_epoch: when that was.
+        last_checkpoint: the newest checkpoint.
+        best_checkpoint: the best one; None where none was chosen.
+        seconds: how long it took.
+    """
+
+    work_dir: Path
+    epochs: int
+    stopped_early: bool
+    last: Mapping[str, float]
+    best: Mapping[str, float]
+    best_epoch: int | None
+    last_checkpoint: Path | None
+    best_checkpoint: Path | None
+    seconds: float
+
+
+def choose_device(wanted: str | None) -> str:
+    """Return the device to train on: the one wanted, else CUDA where there is one, else the CPU.
+
+    Raises:
+        RequestError: if the device is not there.
+    """
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = wanted.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise RequestError(f"--device {wanted}: no such device", hint="cpu, cuda, or cuda:0 for the first GPU")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise RequestError(
+            f"--device {wanted}: {torch.cuda.device_count()} GPUs are visible to torch {torch.__version__}",
+            hint="thermalctl doctor says why; --device cpu works everywhere",
+        )
+    return wanted
+
+
+def prepare_training(cfg: Config, options: TrainOptions, dataset: ThermalDataset | None, *, work_dir: Path) -> Config:
+    """Return the complete configuration of a training, as `--print-config` shows it.
+
+    Raises:
+        ConfigError: if the configuration, the options and the dataset do not fit each other.
+    """
+    return complete_config(cfg, options, dataset, work_dir=work_dir, device=choose_device(options.device))
+
+
+def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> TrainResult:
+    """Train and return what came out.
+
+    Args:
+        cfg: from `prepare_training`.
+        on_event: told how it goes.
+        command: the command line, for the record.
+
+    Raises:
+        WeightsError: if the weights to start from are not there.
+        CheckpointError: if they, or the checkpoint to resume from, do not fit.
+        NotHeldError: if the model's scores stop being numbers.
+    """
+    work_dir = Path(cfg.work_dir)
+    check_start(cfg)
+    cfg.load_from = resolve_weights(cfg)
+    started = time.monotonic()
+    watch = _Watch(on_event)
+    runner = build_runner(cfg)
+    dataset = find_trained_dataset(cfg)
+    record = record_run(runner, dataset, command)
+    write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key != "train_sample_ids"})
+    runner.register_hook(ProvenanceHook(record))
+    runner.register_hook(EventHook(watch))
+    runner.register_hook(StartHook(lambda: watch(summarise_run(runner, dataset, work_dir=work_dir))))
+    runner.train()
+    return TrainResult(
+        work_dir=work_dir,
+        epochs=runner.epoch,
+        stopped_early=runner.epoch < runner.max_epochs,
+        last=watch.last.metrics if watch.last else {},
+        best=watch.best.metrics if watch.best else {},
+        best_epoch=watch.best.epoch if watch.best else None,
+        last_checkpoint=_find_last(work_dir),
+        best_checkpoint=next(iter(sorted(work_dir.glob("best_*.pth"))), None),
+        seconds=time.monotonic() - started,
+    )
+
+
+def check_start(cfg: Config) -> None:
+    """Check that nothing is overwritten, and that a resumed run goes on as it was planned.
+
+    Raises:
+        RequestError: if the work dir holds another run, or nothing to resume from.
+        ConfigError: if the length of a resumed run was changed: its schedule would go on as if it had not been.
+    """
+    work_dir = Path(cfg.work_dir)
+    last = _find_last(work_dir)
+    if not cfg.resume:
+        if last is not None:
+            raise RequestError(
+                f"{work_dir}: holds a run already (its last checkpoint is {last.name})",
+                hint="--resume goes on with it; another --work-dir begins a new one",
+            )
+        return
+    source = Path(cfg.load_from) if cfg.get("load_from") else last
+    if source is None:
+        raise RequestError(f"--resume: {work_dir} holds no checkpoint", hint="leave --resume out to begin a new run")
+    meta = load_checkpoint_safely(source).get("meta", {})
+    planned = parse_config_text(meta.get("cfg", "")).get("train_cfg", {}).get("max_epochs")
+    wanted = cfg.train_cfg.get("max_epochs")
+    if planned is not None and planned != wanted:
+        raise ConfigError(
+            f"{source}: belongs to a run of {planned} epochs, but {wanted} are asked for",
+            hint=f"resume with --epochs {planned}, or begin a new run from it: --load-from {source}",
+        )
+
+
+def resolve_weights(cfg: Config) -> str | None:
+    """Return the file to load weights from; None for random ones, or where a run is resumed from its last checkpoint.
+
+    Raises:
+        WeightsError: if the weights are not there or not what they claim to be.
+    """
+    wanted = cfg.get("load_from")
+    if not wanted:
+        return None
+    path = resolve_load_from(str(wanted))
+    return str(path) if path else None
+
+
+def _find_last(work_dir: Path) -> Path | None:
+    found = find_latest_checkpoint(str(work_dir)) if (work_dir / "last_checkpoint").is_file() else None
+    return Path(found) if found and Path(found).is_file() else None
+
+
+class _Watch:
+    """Passes events on and remembers the last and the best validation."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self.last: ValidationDone | None = None
+        self.best: ValidationDone | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ValidationDone):
+            self.last = event
+            self.best = event if event.is_best else self.best
+        self._on_event(event)

@@ -1,0 +1,1 @@
+"""Whether this machine is ready; looks at packages without importing them."""

@@ -1,0 +1,1 @@
+"""Predictions, metrics and baselines; numpy and scikit-learn, no torch."""

@@ -1,0 +1,1 @@
+"""A clip's way from the dataset to the model's input."""

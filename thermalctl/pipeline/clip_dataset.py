@@ -1,0 +1,111 @@
+"""The dataset that training reads: clips as recorded, one channel of degrees Celsius.
+
+Nothing is resized, normalised or copied here; the preprocessor does that on the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.compat import prepare_mmaction
+from thermalctl.dataset.layout import DatasetLayout
+from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices, load_dataset, uniform_clip_indices
+from thermalctl.errors import DatasetError, summarise_problems
+from thermalctl.recordings.health import find_incomplete_frames
+from thermalctl.recordings.hdf5 import RecordingFile
+from thermalctl.recordings.pool import RecordingPool
+
+prepare_mmaction()
+
+from mmaction.structures import ActionDataSample  # noqa: E402
+
+
+class ClipDataset(Dataset[dict[str, Any]]):
+    """The clips of one split.
+
+    An item is {"inputs": (T, H, W) float32 tensor, deg C; "data_samples": `ActionDataSample` with `gt_label` and the
+    sample's identity}. Recordings are opened when first read, in each worker process anew.
+
+    Args:
+        data_root: the dataset folder.
+        split: "train", "val", or another annotation file's name.
+        clip_spec: a `ClipSpec` as a dict; its length, time sampling and target decide what a clip is.
+
+    Raises:
+        DatasetError: if the folder is inconsistent, or, with repair, a clip holds no complete frame.
+    """
+
+    def __init__(self, data_root: str, split: str, clip_spec: Mapping[str, Any]) -> None:
+        self.spec = ClipSpec.from_dict(clip_spec)
+        self.dataset = load_dataset(DatasetLayout(Path(data_root)))
+        self.samples = self.dataset.samples(split, self.spec.target)
+        self.indices = [find_clip(sample, self.dataset, self.spec) for sample in self.samples]
+        self.num_frames_seen, self.num_frames_incomplete = self._check_frames()
+        self._recordings = RecordingPool(self.dataset.layout.frames_dir)
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """What MMEngine saves of the dataset in a checkpoint."""
+        return {"classes": list(self.spec.classes)}
+
+    @property
+    def sample_ids(self) -> list[str]:
+        """The ids of the samples, in order."""
+        return [sample.sample_id for sample in self.samples]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = self.samples[index]
+        clip_c = self._recordings.read(sample.recording, self.indices[index])
+        data_sample = ActionDataSample(
+            metainfo={
+                "sample_id": sample.sample_id,
+                "session": sample.session,
+                "boxes": [tuple(box) for box in sample.boxes],
+            }
+        )
+        data_sample.set_gt_label(sample.label)
+        return {"inputs": torch.from_numpy(np.ascontiguousarray(clip_c)), "data_samples": data_sample}
+
+    def _check_frames(self) -> tuple[int, int]:
+        """Return how many frames the clips draw on and how many of those are incomplete."""
+        used: dict[str, NDArray[np.bool_]] = {}
+        incomplete: dict[str, NDArray[np.bool_]] = {}
+        problems = []
+        for sample, indices in zip(self.samples, self.indices, strict=True):
+            name = sample.recording
+            if name not in used:
+                with RecordingFile(self.dataset.layout.recording_file(name)) as file:
+                    incomplete[name] = find_incomplete_frames(file.read_all().frames_c)
+                used[name] = np.zeros_like(incomplete[name])
+            used[name][indices] = True
+            if self.spec.repair == "nearest" and incomplete[name][indices].all():
+                problems.append(
+                    f'sample "{sample.sample_id}": none of the {len(indices)} frames of its clip is complete'
+                )
+        if problems:
+            raise DatasetError(
+                summarise_problems(problems), hint="remove these keyframes, or widen the clip (--frames)"
+            )
+        num_incomplete = sum(int((incomplete[name] & frames).sum()) for name, frames in used.items())
+        return sum(int(frames.sum()) for frames in used.values()), num_incomplete
+
+
+def find_clip(sample: Sample, dataset: ThermalDataset, spec: ClipSpec) -> NDArray[np.intp]:
+    """Return the indices of a sample's frames in its recording, (T,) int."""
+    recording = dataset.recordings[sample.recording]
+    if spec.time_sampling == "consecutive":
+        return clip_indices(sample.keyframe, spec.num_frames, recording.num_frames)
+    if spec.window_s is None:
+        raise DatasetError("uniform time sampling needs clip.window_s, the length of a clip in seconds")
+    return uniform_clip_indices(sample.keyframe, spec.num_frames, spec.window_s, recording.timestamps_ms)

@@ -1,0 +1,76 @@
+"""A report's tables as plain text, for a file: names in full, no limit on the width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thermalctl.evaluation.baselines import BaselineScore
+from thermalctl.evaluation.metrics import ClassMetrics, Metrics
+
+
+def format_percent(rate: float | None, *, digits: int = 1) -> str:
+    """Return a rate of 0..1 in percent without the sign, "-" where it is undefined."""
+    return "-" if rate is None else f"{100 * rate:.{digits}f}"
+
+
+def list_scores(metrics: Metrics, baselines: Sequence[BaselineScore]) -> list[tuple[str, str, str, str]]:
+    """Return (name, top-1, mean class, macro F1) in percent, for the model and then for each baseline."""
+    rows: list[tuple[str, float | None, float | None, float | None]] = [
+        ("this model", metrics.top1, metrics.mean_class_accuracy, metrics.macro_f1),
+        *((baseline.name, baseline.top1, baseline.mean_class, baseline.macro_f1) for baseline in baselines),
+    ]
+    return [(name, format_percent(top1), format_percent(mean), format_percent(f1)) for name, top1, mean, f1 in rows]
+
+
+def format_top_k(metrics: Metrics) -> str:
+    """Return "This model: top-3 95.9, top-5 95.9.", as far as there are classes for it; "" where there are not."""
+    told = [f"top-{k} {format_percent(rate)}" for k, rate in ((3, metrics.top3), (5, metrics.top5)) if rate is not None]
+    return f"This model: {', '.join(told)}." if told else ""
+
+
+def format_scores(metrics: Metrics, baselines: Sequence[BaselineScore]) -> list[str]:
+    """Return the lines of the table that holds the model and the baselines, in percent."""
+    rows = [("percent", "top-1", "mean class", "macro F1"), *list_scores(metrics, baselines)]
+    width = max(len(name) for name, *_ in rows)
+    return [f"{name:<{width}}  {top1:>6}  {mean_class:>10}  {macro_f1:>8}" for name, top1, mean_class, macro_f1 in rows]
+
+
+def format_classes(metrics: Metrics) -> list[str]:
+    """Return the lines of the classes' table, in the layout of scikit-learn's classification report.
+
+    The averages are over the classes with a clip, and a precision of nothing counts as 0 in them.
+    """
+    width = max(len("weighted average"), *(len(entry.name) for entry in metrics.classes))
+    lines = [f"{'':<{width}}  precision    recall  f1-score   support"]
+    for entry in metrics.classes:
+        numbers = _columns(entry.precision, entry.recall, entry.f1)
+        lines.append(f"{entry.name:>{width}}  {numbers}  {entry.num_samples:>8}{_remark(entry)}")
+    total = f"{metrics.num_samples:>8}"
+    lines += ["", f"{'accuracy':>{width}}  {'':>9} {'':>9} {metrics.top1:>9.2f}  {total}"]
+    present = [entry for entry in metrics.classes if entry.num_samples]
+    for name, weights in (
+        ("macro average", [1 / len(present)] * len(present)),
+        ("weighted average", [entry.num_samples / metrics.num_samples for entry in present]),
+    ):
+        averages = _columns(
+            sum(weight * (entry.precision or 0.0) for weight, entry in zip(weights, present, strict=True)),
+            sum(weight * (entry.recall or 0.0) for weight, entry in zip(weights, present, strict=True)),
+            sum(weight * (entry.f1 or 0.0) for weight, entry in zip(weights, present, strict=True)),
+        )
+        lines.append(f"{name:>{width}}  {averages}  {total}")
+    return [*lines, "", "averages: over the classes with a clip here; a precision of nothing counts as 0"]
+
+
+def _columns(*numbers: float | None) -> str:
+    return " ".join(f"{'-' if number is None else f'{number:.2f}':>9}" for number in numbers)
+
+
+def _remark(entry: ClassMetrics) -> str:
+    remarks = []
+    if entry.num_samples == 0:
+        remarks.append("no clip")
+    elif entry.num_samples == 1:
+        remarks.append("not evaluable (1 clip)")
+    if entry.num_train == 0:
+        remarks.append("never trained")
+    return f"  {', '.join(remarks)}" if remarks else ""

@@ -1,0 +1,1 @@
+"""Pretrained weights: the catalog and the download."""
