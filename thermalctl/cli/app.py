@@ -8,6 +8,14 @@ from typing import Annotated
 import typer
 
 from thermalctl.cli import console
+from thermalctl.cli.demo import demo
+from thermalctl.cli.doctor import doctor
+from thermalctl.cli.download_weights import download_weights
+from thermalctl.cli.export_onnx import export_onnx
+from thermalctl.cli.inspect_dataset import inspect_dataset
+from thermalctl.cli.report import report
+from thermalctl.cli.test import test
+from thermalctl.cli.train import train
 from thermalctl.errors import ThermalctlError
 from thermalctl.version import __version__
 
@@ -38,6 +46,17 @@ def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an expected error.")] = False,
 ) -> None:
     pass
+
+
+# The table of contents, in the order of a first day's work.
+app.command()(doctor)
+app.command()(demo)
+app.command()(download_weights)
+app.command()(inspect_dataset)
+app.command()(train)
+app.command()(test)
+app.command()(report)
+app.command()(export_onnx)
 
 
 def main() -> None:

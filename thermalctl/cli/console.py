@@ -38,6 +38,11 @@ def print_line(text: str = "", *, style: str | None = None) -> None:
     stdout().print(Text(text, style=style or ""))
 
 
+def print_unwrapped(text: str) -> None:
+    """Print a line of the result that must survive being copied, as one with a path or a command in it."""
+    stdout().print(Text(text), soft_wrap=True)
+
+
 def print_table(table: Table) -> None:
     """Print a table of the result."""
     stdout().print(table)
@@ -45,7 +50,7 @@ def print_table(table: Table) -> None:
 
 def print_note(text: str) -> None:
     """Print a remark to standard error."""
-    stderr().print(Text(text, style="dim"))
+    stderr().print(Text(text, style="dim"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

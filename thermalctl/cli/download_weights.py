@@ -133,7 +133,7 @@ def _show_list(listed: list[ListedWeights], folder: Path) -> None:
     console.print_note("\ntop-1: percent on Kinetics-400's validation videos, as MMAction2 publishes it.")
     for item in listed:
         if item.path is not None:
-            _print_unwrapped(f"{item.entry.name}: {_shorten(item.path)}")
+            console.print_unwrapped(f"{item.entry.name}: {_shorten(item.path)}")
     console.print_note(f"New ones go to {_shorten(folder)}")
     console.print_note("next: thermalctl download-weights MODEL")
 
@@ -142,7 +142,7 @@ def _show_arrived(arrived: list[FetchedWeights]) -> None:
     for weights in arrived:
         how = "already here" if weights.status == "present" else weights.status
         console.print_line(f"{weights.name}: {how}, {weights.num_bytes:,} bytes, verified")
-        _print_unwrapped(f"  {_shorten(weights.path)}")
+        console.print_unwrapped(f"  {_shorten(weights.path)}")
     console.print_note(f"next: thermalctl train --load-from {_get_load_from(arrived[0])}")
 
 
@@ -159,8 +159,3 @@ def _shorten(path: Path) -> Path:
     """Return the path from the current folder where it lies below that."""
     whole = path.resolve()
     return whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path
-
-
-def _print_unwrapped(text: str) -> None:
-    """Print a line with a path in it, which must survive being copied."""
-    console.stdout().print(Text(text), soft_wrap=True)

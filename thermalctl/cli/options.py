@@ -18,3 +18,20 @@ DataOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="NAME|FILE",
+        help="A shipped configuration (slowfast-r50, slowfast-tiny) or an MMAction2 configuration file.",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="cpu|cuda[:N]", help="Default: a GPU where there is one.", show_default=False),
+]
+NumWorkersOption = Annotated[
+    int | None,
+    typer.Option("--num-workers", help="Processes that read clips.", show_default=False),
+]

@@ -24,6 +24,8 @@ from thermalctl.errors import ConfigError
 
 #: The dataset class of the guide's own configurations.
 GUIDE_DATASET = "ThermalHDF5Dataset"
+#: What `train` takes when no configuration is named, by kind of device.
+DEFAULT_CONFIGS = {"cuda": "slowfast-r50", "cpu": "slowfast-tiny"}
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 NO_WEIGHTS = "none"
 
@@ -183,6 +185,8 @@ def _apply_options(cfg: Config, options: TrainOptions) -> None:
         cfg.merge_from_dict({"env_cfg.cudnn_benchmark": bool(options.cudnn_benchmark)})
     if options.load_from is not None:
         cfg.load_from = None if options.load_from == NO_WEIGHTS else options.load_from
+    elif options.resume:
+        cfg.load_from = None  # from the run's own last checkpoint, not from where it once began
     cfg.resume = options.resume or cfg.get("resume", False)
 
 

@@ -71,14 +71,14 @@ def check_overrides(cfg: Config, overrides: Iterable[str]) -> None:
         ConfigError: naming the first key that nothing reads, and the nearest that something does.
     """
     prepare_mmaction()
+    values = cfg.to_dict()
     for key in overrides:
-        flag = key.split(".")[-1]
-        node: Any = cfg
+        node: Any = values
         path: list[str] = []
         for part in key.split("."):
             known = _list_known(node, path)
             if known is not None and part not in known:
-                _raise_unknown(key, part, path, known, is_flag=flag in FLAGS and "." not in key)
+                _raise_unknown(key, part, path, known, is_flag=key in FLAGS)
             node = _step_into(node, part)
             path.append(part)
 

@@ -6,7 +6,6 @@ MMEngine), whose preprocessing is read from the configuration they carry.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from thermalctl.engine.trust import check_trusted_types, load_checkpoint_safely
 from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.evaluation.runs import FoundRun
 from thermalctl.models.pretrained import strip_to_state_dict
+from thermalctl.weights.verify import hash_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +142,6 @@ def describe_selection(path: Path, cfg: Config) -> tuple[str, str | None]:
     if stops:
         return f"last epoch, stopped early on {stops[0].get('monitor')} of val", "val"
     return "last epoch", None
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_config(meta: Mapping[str, Any], path: Path) -> Config:

@@ -19,8 +19,8 @@ from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices, load_dataset, uniform_clip_indices
 from thermalctl.errors import DatasetError, summarise_problems
-from thermalctl.recordings.health import find_incomplete_frames
 from thermalctl.recordings.hdf5 import RecordingFile
+from thermalctl.recordings.health import find_incomplete_frames
 from thermalctl.recordings.pool import RecordingPool
 
 prepare_mmaction()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 
@@ -97,15 +98,18 @@ class RecordingFile:
         Raises:
             RecordingError: if an index lies outside the recording or the file is damaged there.
         """
-        wanted = np.asarray(indices)
+        wanted = np.asarray(indices, dtype=np.intp)
+        if wanted.size == 0:
+            return np.empty((0, *self.frame_size), dtype=np.float32)
         first, last = int(wanted.min()), int(wanted.max())
         if first < 0 or last >= self.num_frames:
             raise RecordingError(
                 f"{self.path}: frames {first} to {last} were asked for, but it holds {self.num_frames} frames "
                 f"(0 to {self.num_frames - 1})"
             )
-        block = _read(self._frames, self.path, slice(first, last + 1))
-        return block[wanted - first].astype(np.float32, copy=False)
+        block = _read(self._frames, self.path, slice(first, last + 1)).astype(np.float32, copy=False)
+        frames_c: NDArray[np.float32] = block[wanted - first]
+        return frames_c
 
     def read_all(self) -> Recording:
         """Return the whole recording in memory.
@@ -158,6 +162,9 @@ def write_recording(path: Path, recording: Recording) -> None:
             frame_height=height,
             min_timestamp=int(recording.timestamps_ms.min()),
             max_timestamp=int(recording.timestamps_ms.max()),
+            compression="gzip",
+            compression_level=GZIP_LEVEL,
+            created_at=datetime.now(timezone.utc).isoformat(),
         )
 
 

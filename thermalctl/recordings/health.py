@@ -22,8 +22,9 @@ def find_incomplete_frames(frames_c: NDArray[np.float32]) -> NDArray[np.bool_]:
     Args:
         frames_c: (N, H, W) float32, deg C. A frame with a pixel that is not a number is incomplete too.
     """
-    pixels = frames_c.reshape(len(frames_c), -1)
-    return ~(pixels.min(axis=1, initial=np.inf) >= INCOMPLETE_BELOW_C)
+    coldest_c = frames_c.min(axis=(1, 2), initial=np.inf)
+    incomplete: NDArray[np.bool_] = ~(coldest_c >= INCOMPLETE_BELOW_C)  # true for NaN, which no comparison holds for
+    return incomplete
 
 
 def find_nearest_complete(incomplete: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -41,8 +42,12 @@ def find_nearest_complete(incomplete: NDArray[np.bool_]) -> NDArray[np.intp]:
             f"none of {len(incomplete)} frames is complete",
             hint=f"every frame holds a pixel below {INCOMPLETE_BELOW_C:g} deg C; check the sensor's connection",
         )
-    distance = np.abs(np.arange(len(incomplete))[:, None] - complete[None, :])
-    return complete[distance.argmin(axis=1)]
+    frames = np.arange(len(incomplete))
+    place = np.searchsorted(complete, frames)
+    before = complete[np.maximum(place - 1, 0)]
+    after = complete[np.minimum(place, len(complete) - 1)]
+    nearest: NDArray[np.intp] = np.where(np.abs(frames - before) <= np.abs(after - frames), before, after)
+    return nearest
 
 
 def repair_incomplete_frames(frames_c: NDArray[np.float32], incomplete: NDArray[np.bool_]) -> NDArray[np.float32]:

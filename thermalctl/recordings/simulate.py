@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from thermalctl.errors import RequestError
 from thermalctl.recordings.hdf5 import Recording
-from thermalctl.recordings.simulate_people import Track, perform
 from thermalctl.recordings.simulate_body import BodyPoints, build_body_points
+from thermalctl.recordings.simulate_people import Track, perform
 from thermalctl.recordings.simulate_scene import furnish_room
 from thermalctl.recordings.simulate_sensor import add_sensor_errors, deliver, lose_packets, view_room
 
@@ -67,6 +67,10 @@ class SimulationOptions:
         if min(self.frame_size) < 8:
             raise RequestError(
                 f"simulation option frame_size is {self.frame_size}, expected at least 8 pixels each way"
+            )
+        if max(self.frame_size) > 2 * min(self.frame_size):
+            raise RequestError(
+                f"simulation option frame_size is {self.frame_size}, expected one side at most twice the other"
             )
         low, high = self.incomplete_share
         if not (0.0 <= low <= high < 1.0 and 0.0 <= self.second_person_share <= 1.0):

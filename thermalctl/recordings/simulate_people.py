@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 from thermalctl.recordings import simulate_body as body
 from thermalctl.recordings.simulate_actions import ABSENT, ACTIVITIES, Action, Activity, Where
 from thermalctl.recordings.simulate_body import FloatArray, Posture, place_posture
-from thermalctl.recordings.simulate_scene import Furniture, Room
+from thermalctl.recordings.simulate_scene import Room
 
 _FAR_AWAY_M = -100.0
 _PELVIS = body.JOINTS.index("pelvis")
@@ -103,17 +102,16 @@ class _Performer:
         if not any(left_s):
             left_s = [activity.share for activity in ACTIVITIES]
         # Doubled for what comes only once or twice: the session must not be over before it.
-        weights = np.array(
-            [left / np.mean(activity.hold_s) * (2 if activity.share < 0.1 else 1)
-             for left, activity in zip(left_s, ACTIVITIES, strict=True)]
-        )  # fmt: skip
+        hold_s = np.array([activity.hold_s for activity in ACTIVITIES]).mean(axis=1)
+        is_rare = np.array([activity.share < 0.1 for activity in ACTIVITIES])
+        weights = np.array(left_s) / hold_s * np.where(is_rare, 2.0, 1.0)
         return ACTIVITIES[self._rng.choice(len(ACTIVITIES), p=weights / weights.sum())]
 
     def do(self, activity: Activity) -> None:
         """Walk to where it is done, get into it, hold it, and get up again."""
         seconds = float(self._rng.uniform(*activity.hold_s))
         if activity.label == Action.STANDING:
-            self._place, self._heading = self._hold(Action.STANDING, seconds, body.STANDING, self._place, self._heading)
+            self._place, self._heading = self._hold(activity, seconds, body.STANDING, self._place, self._heading)
             return
         if activity.label == Action.WALKING:
             until_s = self.now_s + seconds
@@ -128,14 +126,14 @@ class _Performer:
         if activity.where == "bed":
             posture = body.raise_posture(posture, body.BED_HEIGHT_M)
         self._change(activity, self._pose(posture, place, heading), posture.support_m)
-        place, heading = self._hold(activity.label, seconds, posture, place, heading)
+        place, heading = self._hold(activity, seconds, posture, place, heading)
         self._place = approach if posture.support_m > 0 else place
         self._heading = heading
         self._change(activity, self._stand(), 0.0)
 
     def walk_to(self, goal: FloatArray) -> None:
         """Walk to `goal` (2,), around the furniture where there is a simple way around it."""
-        path = self._find_path(goal)
+        path = self._room.find_path(self._place, goal, self._rng)
         lengths = np.hypot(*np.diff(path, axis=0).T)
         reached = np.concatenate(([0.0], np.cumsum(lengths)))
         if reached[-1] < 0.2:
@@ -175,23 +173,22 @@ class _Performer:
         return rows, since_s
 
     def _hold(
-        self, label: Action, seconds: float, posture: Posture, place: FloatArray, heading: float
+        self, activity: Activity, seconds: float, posture: Posture, place: FloatArray, heading: float
     ) -> tuple[FloatArray, float]:
         """Hold a posture; return where the person is and faces in the end."""
-        rows, since_s = self._take(label, seconds)
-        # Nobody holds still: people turn and shift in every posture, on a bed or chair only a little.
-        room_to_move = 1.0 if posture.support_m == 0 else 0.2
+        rows, since_s = self._take(activity.label, seconds)
+        # Nobody holds still: people turn and shift in every posture, on or against furniture only a little.
+        room_to_move = 1.0 if activity.where in ("here", "floor") else 0.2
         done = (since_s / seconds)[:, None]
         turned = heading + done[:, 0] * self._rng.uniform(-0.9, 0.9) * room_to_move
         places = place + done * self._rng.uniform(-0.25, 0.25, size=2) * room_to_move
         if posture is body.CRAWLING:
             places += 0.15 * since_s[:, None] * np.stack((np.cos(turned), np.sin(turned)), axis=-1)
         joints = place_posture(posture, places, turned, size=self._size)
-        if posture is body.WAVING:
-            joints[:, 5:7, 2] += 0.25 * np.sin(since_s * (2 * np.pi * 0.9))[:, None]
-            joints[:, 5:7, :2] += (joints[:, 3:5, :2] - joints[:, 5:7, :2]) * (
-                0.5 + 0.5 * np.sin(since_s * (2 * np.pi * 0.9))
-            )[:, None, None]
+        if posture is body.WAVING:  # hands swing up and in to the elbows and out again, 0.9 times a second
+            wave = np.sin(since_s * (2 * np.pi * 0.9))[:, None]
+            joints[:, 5:7, 2] += 0.25 * wave
+            joints[:, 5:7, :2] += (joints[:, 3:5, :2] - joints[:, 5:7, :2]) * (0.5 + 0.5 * wave[..., None])
         self._joints_m[rows], self._support_m[rows] = joints, posture.support_m
         if len(joints):
             self._current, place, heading = joints[-1], places[-1], float(turned[-1])
@@ -210,12 +207,12 @@ class _Performer:
         """Return where to walk to, where to be then, and which way to face."""
         if where == "bed":
             place, heading = self._bed.centre_m, self._bed.angle
-            return self._beside(self._bed, self._bed.half_size_m[1] + 0.3), place, heading
+            return self._room.find_place_beside(self._bed, 0.3), place, heading
         if where == "chair":
             facing = np.array([np.cos(self._chair.angle), np.sin(self._chair.angle)])
             return self._chair.centre_m + 0.5 * facing, self._chair.centre_m, self._chair.angle
         if where == "support":
-            place = self._beside(self._room.cabinet, self._room.cabinet.half_size_m[1] + 0.55)
+            place = self._room.find_place_beside(self._room.cabinet, 0.5)
             towards = self._room.cabinet.centre_m - place
             return place, place, float(np.arctan2(towards[1], towards[0]))
         half_length_m = 0.9 * self._size if where == "floor" else 0.4
@@ -234,28 +231,6 @@ class _Performer:
             (np.hypot(*(other.joints_m[first:last, _PELVIS, :2] - place).T) > _PRIVACY_M).all()
             for other in self._others
         )
-
-    def _beside(self, item: Furniture, distance_m: float) -> FloatArray:
-        """Return the point beside `item`, off its long side, that is nearer to the middle of the room."""
-        across = np.array([-np.sin(item.angle), np.cos(item.angle)])
-        sign = 1.0 if across @ (self._room.size_m / 2 - item.centre_m) > 0 else -1.0
-        point: FloatArray = item.centre_m + sign * distance_m * across
-        return point
-
-    def _find_path(self, goal: FloatArray) -> FloatArray:
-        direct = np.stack((self._place, goal))
-        if self._is_clear(direct):
-            return direct
-        for _ in range(20):
-            around = np.stack((self._place, self._room.find_free_place(self._rng)[0], goal))
-            if self._is_clear(around):
-                return around
-        return direct
-
-    def _is_clear(self, path: FloatArray) -> bool:
-        steps = np.linspace(0.0, 1.0, 15)[:, None]
-        points = np.concatenate([start + steps * (end - start) for start, end in pairwise(path)])
-        return all((item.measure_distance(points) > 0.0).all() for item in self._room.furniture)
 
     def _pose(self, posture: Posture, place: FloatArray, heading: float) -> FloatArray:
         joints: FloatArray = place_posture(posture, place[None], np.array([heading]), size=self._size)[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -82,6 +83,29 @@ class Room:
                 break
         return place, heading
 
+    def find_place_beside(self, item: Furniture, distance_m: float) -> FloatArray:
+        """Return the place (2,) so far off the long side of `item` that looks to the middle of the room."""
+        across = np.array([-np.sin(item.angle), np.cos(item.angle)])
+        inwards = 1.0 if across @ (self.size_m / 2 - item.centre_m) > 0 else -1.0
+        place: FloatArray = item.centre_m + inwards * (item.half_size_m[1] + distance_m) * across
+        return place
+
+    def find_path(self, start: FloatArray, goal: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return a way with at most one turn, (2 or 3, 2) m, from `start` to `goal`; a straight one if none is clear."""
+        direct = np.stack((start, goal))
+        if self._is_clear(direct):
+            return direct
+        for _ in range(20):
+            around = np.stack((start, self.find_free_place(rng)[0], goal))
+            if self._is_clear(around):
+                return around
+        return direct
+
+    def _is_clear(self, path: FloatArray) -> bool:
+        steps = np.linspace(0.0, 1.0, 15)[:, None]
+        points = np.concatenate([start + steps * (end - start) for start, end in pairwise(path)])
+        return all((item.measure_distance(points) > 0.0).all() for item in self.furniture)
+
 
 def furnish_room(frame_size: tuple[int, int], *, ambient_c: float, rng: np.random.Generator) -> Room:
     """Return a room with furniture at random places, as an (H, W) sensor sees it from above."""
@@ -96,14 +120,15 @@ def furnish_room(frame_size: tuple[int, int], *, ambient_c: float, rng: np.rando
     others: list[Furniture] = []
     for half, offset_c in (((0.24, 0.24), 0.6), ((0.24, 0.24), 0.6), ((0.4, 0.25), -0.5)):
         others.append(_put_anywhere(size_m, np.array(half), offset_c, taken=[*beds, *others], rng=rng))
+    cabinet = replace(others[2], angle=others[2].angle + np.pi / 2)  # its long side, not its end, looks to the room
     door_x = size_m[0] + 0.8 if rng.random() < 0.5 else -0.8
     return Room(
         size_m=size_m,
         beds=(beds[0], beds[1]),
         chairs=(others[0], others[1]),
-        cabinet=others[2],
+        cabinet=cabinet,
         door_m=np.array([door_x, size_m[1] * rng.uniform(0.4, 0.6)]),
-        empty_c=_draw_empty_room(frame_size, size_m, [*beds, *others], ambient_c=ambient_c, rng=rng),
+        empty_c=_draw_empty_room(frame_size, size_m, [*beds, *others[:2], cabinet], ambient_c=ambient_c, rng=rng),
     )
 
 

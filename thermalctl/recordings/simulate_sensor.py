@@ -144,11 +144,13 @@ def _project(room: Room, track: Track, points: BodyPoints, rows: slice) -> _Spot
 
 def _find_boxes(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return left, top, right, bottom (n, 4) of what is seen in (n, H, W); right and bottom are exclusive."""
-    columns, lines = seen.any(axis=1), seen.any(axis=2)
+    columns: NDArray[np.bool_] = np.any(seen, axis=1)
+    lines: NDArray[np.bool_] = np.any(seen, axis=2)
     left, top = columns.argmax(axis=1), lines.argmax(axis=1)
     right = columns.shape[1] - columns[:, ::-1].argmax(axis=1)
     bottom = lines.shape[1] - lines[:, ::-1].argmax(axis=1)
-    boxes: NDArray[np.int64] = np.stack((left, top, right, bottom), axis=-1) * columns.any(axis=1)[:, None]
+    boxes: NDArray[np.int64] = np.stack((left, top, right, bottom), axis=-1)
+    boxes[~np.any(columns, axis=1)] = 0
     return boxes
 
 

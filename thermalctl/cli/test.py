@@ -1,0 +1,79 @@
+"""`thermalctl test`: score a trained model on a split, into one predictions file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thermalctl.cli import console
+from thermalctl.cli.options import ConfigOption, DataOption, DeviceOption, JsonOption, NumWorkersOption
+from thermalctl.cli.progress import show_progress
+
+if TYPE_CHECKING:
+    from thermalctl.engine.testing import TestResult
+    from thermalctl.evaluation.predictions import Predictions
+
+_COLUMNS = ("top-1", "top-3", "top-5", "mean class")
+
+
+def test(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="WORK_DIR|CHECKPOINT", help="Default: the newest run below work_dirs/.", show_default=False
+        ),
+    ] = None,
+    data: DataOption = None,
+    split: Annotated[str, typer.Option(help="Which split to score: val, train, all, or another one.")] = "val",
+    last: Annotated[
+        bool, typer.Option("--last", help="The last checkpoint, although there is one chosen as the best.")
+    ] = False,
+    config: ConfigOption = None,
+    device: DeviceOption = None,
+    batch_size: Annotated[int, typer.Option(help="Clips per step.", min=1)] = 4,
+    num_workers: NumWorkersOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Default: predictions_SPLIT.npz in the work dir.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a trained model and write its predictions, which `report` reads without a GPU."""
+    from thermalctl.engine.testing import run_test
+
+    with show_progress("scoring") as on_progress:
+        result, predictions = run_test(
+            path,
+            data=data,
+            split=split,
+            last=last,
+            config=config,
+            device=device,
+            batch_size=batch_size,
+            num_workers=num_workers or 0,
+            output=output,
+            on_note=console.print_note,
+            on_progress=on_progress,
+        )
+    console.print_json(result) if as_json else _show(result, predictions)
+
+
+def _show(result: TestResult, predictions: Predictions) -> None:
+    from thermalctl.reports.sentences import describe_protocol
+
+    metrics = result.metrics
+    table = console.plain_table("", *_COLUMNS, right=_COLUMNS)
+    scores = (metrics.top1, metrics.top3, metrics.top5, metrics.mean_class_accuracy)
+    table.add_row(
+        f"{result.split}, {metrics.num_samples} clips",
+        *("" if score is None else f"{100 * score:.1f}" for score in scores),
+    )
+    console.print_table(table)
+    for sentence in describe_protocol(predictions.protocol, predictions.sessions):
+        console.print_note(sentence)
+    console.print_unwrapped(f"predictions: {result.predictions}")
+    console.print_unwrapped(f"next: thermalctl report {result.predictions} --confusion")

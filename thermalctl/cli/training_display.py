@@ -1,0 +1,166 @@
+"""What the screen shows of a training: how it begins, one moving line, one line per validation, how it ended."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+from typing_extensions import Self
+
+from thermalctl.cli import console
+
+if TYPE_CHECKING:
+    from thermalctl.engine.dry_run import DryRun
+    from thermalctl.engine.events import Event, RunStarted, StepDone, ValidationDone
+    from thermalctl.engine.train import TrainResult
+
+
+class TrainingDisplay:
+    """Shows events on standard error; a context manager. Without a terminal the moving line is left out."""
+
+    def __init__(self) -> None:
+        self._console = console.stderr()
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[facts]}"))
+        self._progress = Progress(
+            *columns, console=self._console, transient=True, disable=not self._console.is_terminal
+        )
+        self._task = self._progress.add_task("", total=None, facts="", visible=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        from thermalctl.engine.events import RunStarted, StepDone
+
+        if isinstance(event, RunStarted):
+            for line in describe_start(event):
+                self._console.print(line)
+        elif isinstance(event, StepDone):
+            self._show_step(event)
+        else:
+            self._console.print(_describe_validation(event))
+
+    def show_step(self, text: str) -> None:
+        """Show which part of a longer work comes next."""
+        self._console.print(Text(f"· {text}", style="bold"))
+
+    def _show_step(self, event: StepDone) -> None:
+        memory = "" if event.memory_gib is None else f"  {event.memory_gib:.1f} GiB"
+        facts = (
+            f"loss {event.loss:.3f}  lr {event.lr:.2g}  {event.clips_per_s:.0f} clips/s{memory}"
+            f"  {_format_time(event.seconds_left)} left"
+        )
+        width = len(str(event.num_steps))
+        self._progress.update(
+            self._task,
+            visible=True,
+            total=event.num_steps,
+            completed=event.step,
+            description=f"epoch {event.epoch}/{event.max_epochs} {event.step:>{width}}/{event.num_steps}",
+            facts=facts,
+        )
+
+
+def describe_start(started: RunStarted) -> list[Text]:
+    """Return what a run is about to do, a labelled line each."""
+    present = sum(count > 0 for count in started.train_counts) if started.train_counts else len(started.classes)
+    rows = [
+        ("data", f"{started.num_train} train, {started.num_val} val clips, {len(started.classes)} classes "
+                 f"({present} in train)"),
+        ("model", f"{started.model}, {started.num_parameters / 1e6:.1f} M parameters"),
+        ("weights", _describe_weights(started)),
+        ("rates", _describe_rates(started)),
+        ("device", f"{started.device}, {started.precision}, batch {started.batch_size}"),
+        ("run", str(started.work_dir)),
+    ]  # fmt: skip
+    if started.incomplete_share:
+        rows.insert(1, ("", f"{started.incomplete_share:.1%} of the training frames are incomplete; repaired"))
+    if started.class_weights:
+        rows.insert(2, ("", _describe_class_weights(started)))
+    return [Text.assemble((f"{label:<8} ", "bold"), text) for label, text in rows]
+
+
+def show_result(result: TrainResult) -> None:
+    """Print how a training ended, and what comes next."""
+    ended = "stopped early after" if result.stopped_early else "trained for"
+    console.print_line(f"{ended} {result.epochs} epochs in {_format_time(result.seconds)}")
+    table = console.plain_table(
+        "", "top-1", "top-3", "mean class", "checkpoint", right=("top-1", "top-3", "mean class")
+    )
+    rows = [("last epoch", result.last, result.last_checkpoint)]
+    if result.best_epoch is not None:
+        rows.append((f"best, epoch {result.best_epoch}", result.best, result.best_checkpoint))
+    for name, metrics, checkpoint in rows:
+        scores = [f"{100 * metrics[key]:.1f}" if key in metrics else "" for key in _SCORE_KEYS]
+        table.add_row(name, *scores, checkpoint.name if checkpoint else "")
+    console.print_table(table)
+    if result.best_epoch is not None:
+        console.print_note("The best epoch was chosen on these same validation clips, so its figures flatter.")
+    console.print_unwrapped(f"next: thermalctl test {result.work_dir}")
+
+
+def show_dry_run(found: DryRun) -> None:
+    """Print what a training would do."""
+    for line in describe_start(found.started):
+        console.stdout().print(line)
+    shape = " x ".join(map(str, found.input_shape))
+    started = found.started
+    console.print_line(f"{'batch':<8} {shape} goes in; loss {found.loss:.3f} with these weights")
+    console.print_line(
+        f"{'length':<8} {started.max_epochs} epochs of {found.num_steps} steps, the first {started.warmup_epochs} warm up"
+    )
+    if found.problem:
+        console.print_line()
+        console.print_unwrapped(f"Training would stop before its first step: {found.problem}")
+        if found.fix:
+            console.print_unwrapped(f"fix: {found.fix}")
+    else:
+        console.print_line("\nTraining can start; nothing was written.")
+
+
+_SCORE_KEYS = ("acc/top1", "acc/top3", "acc/mean_class")
+
+
+def _describe_validation(event: ValidationDone) -> Text:
+    names = {"acc/top1": "top-1", "acc/top3": "top-3", "acc/mean_class": "mean class"}
+    scores = "  ".join(f"{names[key]} {100 * event.metrics[key]:4.1f}" for key in _SCORE_KEYS if key in event.metrics)
+    text = Text(f"epoch {event.epoch:<4} loss {event.train_loss:.3f}  {scores}")
+    return text.append("  best so far, saved", style="green") if event.is_best else text
+
+
+def _describe_weights(started: RunStarted) -> str:
+    if started.weights is None:
+        return "random" if started.first_epoch == 1 else f"resumed, epoch {started.first_epoch} comes next"
+    if started.fitted is None:
+        return f"resumed from {started.weights}"
+    fitted = started.fitted
+    parts = [f"{len(fitted.loaded)} loaded"]
+    parts += [f"{len(fitted.adapted)} adapted (stem)"] if fitted.adapted else []
+    new = fitted.remade + fitted.missing
+    parts += [f"{len(new)} new ({', '.join(sorted({name.split('.')[0] for name in new}))})"] if new else []
+    return f"{started.weights}: {', '.join(parts)}"
+
+
+def _describe_rates(started: RunStarted) -> str:
+    rates = ", ".join(f"{part} {rate:g}" for part, rate in started.rates.items())
+    return f"{rates}; {started.warmup_epochs} of {started.max_epochs} epochs warm up"
+
+
+def _describe_class_weights(started: RunStarted) -> str:
+    weights = [w for w, count in zip(started.class_weights, started.train_counts, strict=False) if count]
+    return f"class weights from {min(weights):.2g} to {max(weights):.2g} (each in the log)"
+
+
+def _format_time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

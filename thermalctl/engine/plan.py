@@ -1,0 +1,107 @@
+"""From what was asked to the configuration that runs, with everything that was chosen on the way said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from thermalctl.dataset.layout import find_dataset
+from thermalctl.dataset.samples import ThermalDataset, load_dataset
+from thermalctl.engine.config import DEFAULT_CONFIGS, complete_config, iterate_datasets, load_config
+from thermalctl.engine.options import TrainOptions
+from thermalctl.engine.train import choose_device
+from thermalctl.errors import RequestError
+from thermalctl.evaluation.runs import find_run
+
+#: Where runs go unless told otherwise, one folder each.
+WORK_DIRS = Path("work_dirs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """A training that is ready to begin.
+
+    Attributes:
+        cfg: the complete configuration.
+        notes: what was chosen and why, a line each.
+    """
+
+    cfg: Config
+    notes: tuple[str, ...]
+
+
+def plan_training(
+    *, config: str | None, data: Path | None, work_dir: Path | None, options: TrainOptions
+) -> TrainingPlan:
+    """Return the plan of a training.
+
+    Args:
+        config: a shipped configuration's name or a file; None for the default of the device, or, to resume, for the
+            run's own.
+        data: the dataset folder; None for the one that is found, or the one that a user's configuration names.
+        work_dir: where the run goes; None for a new folder below `work_dirs/`, or, to resume, for the newest run.
+        options: edits of the configuration.
+
+    Raises:
+        ThermalctlError: if something named is not there, or does not fit.
+    """
+    device = choose_device(options.device)
+    notes = []
+    if options.resume and (work_dir is None or config is None):
+        run = find_run(work_dir)
+        work_dir = run.folder
+        notes.append(f"run: {work_dir} ({run.how})")
+    if options.resume and config is None:
+        assert work_dir is not None
+        config = str(find_config_copy(work_dir))
+    elif config is None:
+        config = DEFAULT_CONFIGS[device.partition(":")[0]]
+        notes.append(f"config: {config} (the default on a {'GPU' if device != 'cpu' else 'CPU'})")
+    cfg = load_config(config)
+    dataset, how = _choose_dataset(cfg, data)
+    notes.extend(how)
+    work_dir = work_dir or choose_work_dir(Path(config).stem.replace("_", "-"))
+    return TrainingPlan(
+        cfg=complete_config(cfg, options, dataset, work_dir=work_dir, device=device), notes=tuple(notes)
+    )
+
+
+def choose_work_dir(name: str, *, parent: Path = WORK_DIRS) -> Path:
+    """Return a folder for a new run: `<parent>/<name>`, with a number where an earlier run has that."""
+    candidate, number = parent / name, 1
+    while candidate.exists():
+        number += 1
+        candidate = parent / f"{name}-{number}"
+    return candidate
+
+
+def find_config_copy(work_dir: Path) -> Path:
+    """Return the copy of the configuration that a run left in its folder.
+
+    Raises:
+        RequestError: if there is none, or more than one.
+    """
+    copies = sorted(work_dir.glob("*.py"))
+    if len(copies) != 1:
+        found = ", ".join(path.name for path in copies) or "none"
+        raise RequestError(
+            f"{work_dir}: holds {len(copies)} configurations ({found}), expected one",
+            hint="name the one to resume with: --config FILE",
+        )
+    return copies[0]
+
+
+def _choose_dataset(cfg: Config, data: Path | None) -> tuple[ThermalDataset | None, list[str]]:
+    """Return the dataset to train on; None to leave the configuration with its own files."""
+    if data is None and all(_has_files(leaf) for _, leaf in iterate_datasets(cfg)):
+        return None, []
+    found = find_dataset(data)
+    return load_dataset(found.layout), [f"dataset: {found.layout.root} ({found.how})"]
+
+
+def _has_files(leaf: dict[str, str]) -> bool:
+    if "clip_spec" in leaf:
+        return Path(leaf.get("data_root", "")).is_dir()
+    return bool(leaf.get("ann_file")) and Path(leaf.get("data_root") or "", leaf["ann_file"]).is_file()
