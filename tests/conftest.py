@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from thermalctl.dataset.simulate import simulate_dataset
+from thermalctl.recordings.simulate import SimulationOptions
+
 REAL_DATASET = Path(__file__).parents[2] / "shared" / "data" / "thermal_action_v1"
 
 
@@ -16,6 +19,25 @@ def real_dataset() -> Path:
     if not REAL_DATASET.is_dir():
         pytest.skip(f"the real recordings are not at {REAL_DATASET}")
     return REAL_DATASET
+
+
+@pytest.fixture(scope="session")
+def simulated_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two simulated sessions of two recordings, 100 frames of 16x24: 12 train and 12 val keyframes; never changed.
+
+    The first session, which is train, has incomplete frames.
+    """
+    root = tmp_path_factory.mktemp("simulated") / "dataset"
+    options = SimulationOptions(
+        num_sessions=2,
+        recordings_per_session=2,
+        frames_per_recording=100,
+        keyframes_per_recording=6,
+        frame_size=(16, 24),
+        seed=3,
+    )
+    simulate_dataset(root, options)
+    return root
 
 
 @pytest.fixture(autouse=True)

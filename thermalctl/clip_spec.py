@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard, get_args
 
-from thermalctl.errors import CheckpointError
+from thermalctl.errors import CheckpointError, ConfigError, summarise_problems
 
 Target = Literal["frame", "person"]
 TimeSampling = Literal["consecutive", "uniform"]
@@ -36,6 +36,9 @@ class ClipSpec:
         quantize: round down to whole steps of the 0..255 scale, as scripts that store 8-bit images do.
         mean: subtracted on the 0..255 scale; one value, or one for each copied channel.
         std: divided by, on the same scale.
+
+    Raises:
+        ConfigError: with every value that is impossible.
     """
 
     classes: tuple[str, ...]
@@ -51,6 +54,11 @@ class ClipSpec:
     quantize: bool = False
     mean: tuple[float, ...] = (114.495,)
     std: tuple[float, ...] = (57.63,)
+
+    def __post_init__(self) -> None:
+        problems = _find_problems(self)
+        if problems:
+            raise ConfigError(summarise_problems(problems), hint="these are keys of `clip` in the configuration")
 
     @property
     def num_classes(self) -> int:
@@ -72,6 +80,7 @@ class ClipSpec:
 
         Raises:
             CheckpointError: if a field is unknown or missing, as in a file from another version.
+            ConfigError: if a value is impossible.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
@@ -80,4 +89,58 @@ class ClipSpec:
             raise CheckpointError(
                 f"the clip specification has {found}", hint="it was written by another version of thermalctl"
             )
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**fields)
+
+
+def _find_problems(spec: ClipSpec) -> list[str]:
+    low_c, high_c = _pair(spec.temperature_range_c) or (0.0, 0.0)
+    height, width = _pair(spec.input_size) or (0, 0)
+    num_allowed = {1, spec.num_channels}
+    checks: list[tuple[str, bool, str]] = [
+        (name, getattr(spec, name) in get_args(values), f"expected {' or '.join(get_args(values))}")
+        for name, values in (
+            ("time_sampling", TimeSampling), ("target", Target), ("repair", Repair), ("channels", Channels)
+        )
+    ]  # fmt: skip
+    checks += [
+        ("num_frames", _is_whole(spec.num_frames), "expected a whole number from 1"),
+        (
+            "window_s",
+            spec.time_sampling != "uniform" or (_is_number(spec.window_s) and spec.window_s > 0),
+            "expected seconds, more than 0, for uniform time sampling",
+        ),
+        ("person_margin", _is_number(spec.person_margin) and spec.person_margin > 0, "expected more than 0"),
+        ("temperature_range_c", low_c < high_c, "expected (low, high) in deg C, the lower first"),
+        ("input_size", _is_whole(height) and _is_whole(width), "expected (height, width) in pixels"),
+        ("mean", _count_numbers(spec.mean) in num_allowed, _expected_values(spec)),
+        (
+            "std",
+            _count_numbers(spec.std) in num_allowed and min(spec.std) > 0,
+            f"{_expected_values(spec)}, more than 0",
+        ),
+    ]
+    return [f"clip.{name} is {getattr(spec, name)!r}, {expected}" for name, holds, expected in checks if not holds]
+
+
+def _expected_values(spec: ClipSpec) -> str:
+    return "expected one value" if spec.num_channels == 1 else "expected one value or three"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _pair(values: object) -> tuple[Any, Any] | None:
+    return (values[0], values[1]) if isinstance(values, tuple) and _count_numbers(values) == 2 else None
+
+
+def _count_numbers(values: object) -> int:
+    """Return how many numbers a tuple holds; 0 for anything else."""
+    return len(values) if isinstance(values, tuple) and all(map(_is_number, values)) else 0

@@ -221,10 +221,9 @@ def test_prefix_of_another_dataset_class_is_an_error(root: Path) -> None:
 def test_closed_dataset_opens_its_recordings_again(root: Path) -> None:
     with open_dataset(root) as dataset:
         before = dataset[0]["imgs"]
-        assert len(dataset._files) == 1
-        file = dataset._files["room"]._file
+        file = dataset._recordings._files["room"]._file
+        assert file
     assert not file
-    assert not dataset._files
     assert np.array_equal(dataset[0]["imgs"], before)
 
 
@@ -232,8 +231,8 @@ def test_pickled_dataset_leaves_open_files_behind(root: Path) -> None:
     dataset = open_dataset(root)
     before = dataset[0]["imgs"]
     copy = pickle.loads(pickle.dumps(dataset))
-    assert dataset._files
-    assert not copy._files
+    assert dataset._recordings._files
+    assert not copy._recordings._files
     assert np.array_equal(copy[0]["imgs"], before)
 
 

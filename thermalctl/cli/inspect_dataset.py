@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from thermalctl.cli import console
 from thermalctl.cli.options import DataOption, JsonOption
+from thermalctl.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from thermalctl.dataset.findings import Finding
@@ -33,22 +31,12 @@ def inspect_dataset(
     from thermalctl.dataset.layout import find_dataset
 
     found = find_dataset(data)
-    with _show_progress() as on_progress:
+    with show_progress("reading recordings") as on_progress:
         inspection = inspect(found.layout, window_frames=frame_window, on_progress=on_progress)
     if as_json:
         console.print_json(inspection)
     else:
         show_inspection(inspection, how=found.how)
-
-
-@contextmanager
-def _show_progress() -> Iterator[Callable[[int, int], None]]:
-    """Show on a terminal how many recordings have been read; leave nothing behind."""
-    stderr = console.stderr()
-    columns = (TextColumn("reading recordings"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def show_inspection(inspection: Inspection, *, how: str) -> None:

@@ -33,5 +33,5 @@ DeviceOption = Annotated[
 ]
 NumWorkersOption = Annotated[
     int | None,
-    typer.Option("--num-workers", help="Processes that read clips.", show_default=False),
+    typer.Option("--num-workers", metavar="N", help="Processes that read clips.", show_default=False),
 ]

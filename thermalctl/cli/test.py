@@ -26,13 +26,15 @@ def test(
         ),
     ] = None,
     data: DataOption = None,
-    split: Annotated[str, typer.Option(help="Which split to score: val, train, all, or another one.")] = "val",
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Which split to score: val, train, all, or another one.")
+    ] = "val",
     last: Annotated[
         bool, typer.Option("--last", help="The last checkpoint, although there is one chosen as the best.")
     ] = False,
     config: ConfigOption = None,
     device: DeviceOption = None,
-    batch_size: Annotated[int, typer.Option(help="Clips per step.", min=1)] = 4,
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Clips per step.", min=1)] = 4,
     num_workers: NumWorkersOption = None,
     output: Annotated[
         Path | None,

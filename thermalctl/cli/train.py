@@ -30,23 +30,31 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             help="Length of training; warm-up and decay are stretched with it.",
             rich_help_panel=_LEARNING,
             show_default=False,
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Clips per step.", rich_help_panel=_LEARNING, show_default=False)
+        int | None, typer.Option(metavar="N", help="Clips per step.", rich_help_panel=_LEARNING, show_default=False)
     ] = None,
     lr: Annotated[
-        float | None, typer.Option("--lr", help="Learning rate.", rich_help_panel=_LEARNING, show_default=False)
+        float | None,
+        typer.Option("--lr", metavar="RATE", help="Learning rate.", rich_help_panel=_LEARNING, show_default=False),
     ] = None,
     backbone_lr_mult: Annotated[
         float | None,
-        typer.Option(help="The backbone's rate, as a multiple of --lr.", rich_help_panel=_LEARNING, show_default=False),
+        typer.Option(
+            metavar="X",
+            help="The backbone's rate, as a multiple of --lr.",
+            rich_help_panel=_LEARNING,
+            show_default=False,
+        ),
     ] = None,
     warmup_epochs: Annotated[
-        int | None, typer.Option(help="Epochs of rising rate.", rich_help_panel=_LEARNING, show_default=False)
+        int | None,
+        typer.Option(metavar="N", help="Epochs of rising rate.", rich_help_panel=_LEARNING, show_default=False),
     ] = None,
     auto_scale_lr: Annotated[
         bool,
@@ -57,7 +65,10 @@ def train(
         ),
     ] = False,
     dropout: Annotated[
-        float | None, typer.Option(help="Dropout of the head.", rich_help_panel=_LEARNING, show_default=False)
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Dropout of the head, 0 to 1.", rich_help_panel=_LEARNING, show_default=False
+        ),
     ] = None,
     load_from: Annotated[
         str | None,
@@ -81,7 +92,8 @@ def train(
         ),
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of every random draw.", rich_help_panel=_RUNNING, show_default=False)
+        int | None,
+        typer.Option(metavar="N", help="Seed of every random draw.", rich_help_panel=_RUNNING, show_default=False),
     ] = None,
     device: DeviceOption = None,
     num_workers: NumWorkersOption = None,

@@ -49,7 +49,7 @@ class TrainingDisplay:
         else:
             self._console.print(_describe_validation(event))
 
-    def show_step(self, text: str) -> None:
+    def announce(self, text: str) -> None:
         """Show which part of a longer work comes next."""
         self._console.print(Text(f"· {text}", style="bold"))
 
@@ -73,15 +73,15 @@ class TrainingDisplay:
 def describe_start(started: RunStarted) -> list[Text]:
     """Return what a run is about to do, a labelled line each."""
     present = sum(count > 0 for count in started.train_counts) if started.train_counts else len(started.classes)
+    classes = f"{len(started.classes)} classes ({present} in train)"
     rows = [
-        ("data", f"{started.num_train} train, {started.num_val} val clips, {len(started.classes)} classes "
-                 f"({present} in train)"),
+        ("data", f"{started.num_train} train, {started.num_val} val clips, {classes}"),
         ("model", f"{started.model}, {started.num_parameters / 1e6:.1f} M parameters"),
         ("weights", _describe_weights(started)),
         ("rates", _describe_rates(started)),
         ("device", f"{started.device}, {started.precision}, batch {started.batch_size}"),
         ("run", str(started.work_dir)),
-    ]  # fmt: skip
+    ]
     if started.incomplete_share:
         rows.insert(1, ("", f"{started.incomplete_share:.1%} of the training frames are incomplete; repaired"))
     if started.class_weights:
@@ -115,9 +115,8 @@ def show_dry_run(found: DryRun) -> None:
     shape = " x ".join(map(str, found.input_shape))
     started = found.started
     console.print_line(f"{'batch':<8} {shape} goes in; loss {found.loss:.3f} with these weights")
-    console.print_line(
-        f"{'length':<8} {started.max_epochs} epochs of {found.num_steps} steps, the first {started.warmup_epochs} warm up"
-    )
+    length = f"{started.max_epochs} epochs of {found.num_steps} steps"
+    console.print_line(f"{'length':<8} {length}, the first {started.warmup_epochs} warm up")
     if found.problem:
         console.print_line()
         console.print_unwrapped(f"Training would stop before its first step: {found.problem}")
@@ -134,7 +133,7 @@ def _describe_validation(event: ValidationDone) -> Text:
     names = {"acc/top1": "top-1", "acc/top3": "top-3", "acc/mean_class": "mean class"}
     scores = "  ".join(f"{names[key]} {100 * event.metrics[key]:4.1f}" for key in _SCORE_KEYS if key in event.metrics)
     text = Text(f"epoch {event.epoch:<4} loss {event.train_loss:.3f}  {scores}")
-    return text.append("  best so far, saved", style="green") if event.is_best else text
+    return text.append("  best so far", style="green") if event.is_best else text
 
 
 def _describe_weights(started: RunStarted) -> str:

@@ -118,7 +118,7 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
     sync_buffers=dict(type="SyncBuffersHook"),
 )
-custom_hooks = []  # no early stopping: the number of epochs is fixed beforehand
+custom_hooks: list[dict[str, object]] = []  # no early stopping: the number of epochs is fixed beforehand
 
 visualizer = dict(type="Visualizer", vis_backends=[dict(type="TensorboardVisBackend")])
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=True)

@@ -53,6 +53,7 @@ def dry_run(cfg: Config) -> DryRun:
         problem, cfg.load_from, cfg.resume = error, None, False
     with TemporaryDirectory(prefix="thermalctl-") as folder:
         cfg.work_dir = folder
+        cfg.visualizer = None  # its event files would go to the real work dir
         runner = build_runner(cfg)
         runner.build_for_training()
         batch = next(iter(runner.train_dataloader))

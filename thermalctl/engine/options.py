@@ -10,6 +10,9 @@ from typing import Any
 from thermalctl.errors import RequestError
 
 
+_LEAVE_OUT = "leave it out for the configuration's own value"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """Edits of a configuration; None (or False) leaves it as it is.
@@ -54,13 +57,13 @@ class TrainOptions:
         for name, least in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("warmup_epochs", 0), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
-                raise RequestError(f"--{name.replace('_', '-')} is {value}, expected {least} or more")
+                raise RequestError(f"--{name.replace('_', '-')} is {value}, expected {least} or more", hint=_LEAVE_OUT)
         for name in ("lr", "backbone_lr_mult"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise RequestError(f"--{name.replace('_', '-')} is {value}, expected more than 0")
+                raise RequestError(f"--{name.replace('_', '-')} is {value}, expected more than 0", hint=_LEAVE_OUT)
         if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise RequestError(f"--dropout is {self.dropout}, expected 0 or more and less than 1")
+            raise RequestError(f"--dropout is {self.dropout}, expected 0 or more and less than 1", hint=_LEAVE_OUT)
         if self.deterministic and self.cudnn_benchmark:
             raise RequestError(
                 "--deterministic and --cudnn-benchmark contradict each other: timed kernels differ from run to run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mmengine.config import Config
 
 from thermalctl.dataset.layout import find_dataset
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.engine.config import DEFAULT_CONFIGS, complete_config, iterate_datasets, load_config
+from thermalctl.engine.config import DEFAULT_CONFIGS, LOADERS, complete_config, iterate_datasets, load_config
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import RequestError
@@ -60,12 +61,31 @@ def plan_training(
         config = DEFAULT_CONFIGS[device.partition(":")[0]]
         notes.append(f"config: {config} (the default on a {'GPU' if device != 'cpu' else 'CPU'})")
     cfg = load_config(config)
+    if "clip" in cfg:
+        notes.extend(limit_workers(cfg, options))
     dataset, how = _choose_dataset(cfg, data)
     notes.extend(how)
     work_dir = work_dir or choose_work_dir(Path(config).stem.replace("_", "-"))
     return TrainingPlan(
         cfg=complete_config(cfg, options, dataset, work_dir=work_dir, device=device), notes=tuple(notes)
     )
+
+
+def limit_workers(cfg: Config, options: TrainOptions) -> list[str]:
+    """Give the loaders no more workers than there are processors, unless they were asked for; return what to say."""
+    num_processors = count_processors()
+    wanted = max(cfg[loader].num_workers for loader in LOADERS)
+    is_asked_for = options.num_workers is not None or any("num_workers" in key for key in options.overrides)
+    if wanted <= num_processors or is_asked_for:
+        return []
+    for loader in LOADERS:
+        cfg[loader].num_workers = min(cfg[loader].num_workers, num_processors)
+    return [f"workers: {num_processors} instead of {wanted}, one for each processor"]
+
+
+def count_processors() -> int:
+    """Return how many processors this process may use; a container or a job scheduler gives it fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_work_dir(name: str, *, parent: Path = WORK_DIRS) -> Path:

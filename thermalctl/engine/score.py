@@ -141,8 +141,7 @@ def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, ba
 
 
 def _find_guide_source(restored: RestoredModel) -> dict[str, Any]:
-    leaves = {split: leaf for split, leaf in iterate_datasets(restored.cfg)}
-    leaf = leaves.get("val")
+    leaf = dict(iterate_datasets(restored.cfg)).get("val")
     if leaf is None or leaf.get("type") != GUIDE_DATASET:
         raise CheckpointError(
             f"{restored.path}: its configuration reads {leaf.get('type') if leaf else 'no validation data'}, "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,8 @@ class Augmentation:
         flip: probability of a left-right flip.
         flip_vertical: probability of an up-down flip; harmless where the camera looks straight down.
         brightness: b, temperatures above the range's lower end are multiplied by a factor from 1-b to 1+b.
-        contrast: c, differences from the clip's mean temperature are multiplied by a factor from 1-c to 1+c.
+        contrast: c, differences from the clip's mean temperature are multiplied by a factor from 1-c to 1+c. The mean
+            is taken within the temperature range: unrepaired pixels at 0 K would move it by tens of degrees.
         erase: probability that one rectangle is hidden through the whole clip.
         erase_area: the rectangle's share of the frame, (least, most).
         erase_fill: (mean, std) of the noise that hides it, on the 0..255 scale.
@@ -48,12 +49,19 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name in ("flip", "flip_vertical", "brightness", "contrast", "erase"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"augment.{name} is {getattr(self, name)}, expected 0 to 1")
-        for name in ("crop_area", "crop_aspect", "erase_area"):
-            least, most = getattr(self, name)
-            if not 0 < least <= most:
-                raise ConfigError(f"augment.{name} is ({least}, {most}), expected 0 < least <= most")
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise ConfigError(f"augment.{name} is {value!r}, expected a number from 0 to 1")
+        for name, limit in (("crop_area", 1.0), ("crop_aspect", math.inf), ("erase_area", 1.0)):
+            least, most = _expect_pair(name, getattr(self, name))
+            if not 0 < least <= most <= limit:
+                bound = "" if limit == math.inf else f" <= {limit:g}"
+                raise ConfigError(f"augment.{name} is ({least}, {most}), expected 0 < least <= most{bound}")
+        mean, std = _expect_pair("erase_fill", self.erase_fill)
+        if not (0 <= mean <= 255 and 0 <= std < math.inf):
+            raise ConfigError(
+                f"augment.erase_fill is ({mean}, {std}), expected a mean from 0 to 255 and a std of 0 or more"
+            )
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> Augmentation:
@@ -66,7 +74,10 @@ class Augmentation:
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ConfigError(f"augment has no {unknown[0]!r}", hint=f"it has {', '.join(known)}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**fields)
 
 
 #: How often a random crop is drawn again when it does not fit, as in torchvision's RandomResizedCrop.
@@ -94,7 +105,7 @@ def jitter_temperatures(clips_c: Tensor, augmentation: Augmentation, temperature
     Args:
         clips_c: (N, T, H, W) float32, deg C, repaired.
         augmentation: how much.
-        temperature_range_c: brightness scales what lies above its lower end.
+        temperature_range_c: (low, high) deg C; brightness scales what lies above the lower end.
     """
     if not (augmentation.brightness or augmentation.contrast):
         return clips_c
@@ -102,9 +113,9 @@ def jitter_temperatures(clips_c: Tensor, augmentation: Augmentation, temperature
         [[augmentation.brightness], [augmentation.contrast]]
     )
     brightness, contrast = factors.to(clips_c.device)[:, :, None, None, None]
-    low = temperature_range_c[0]
+    low, high = temperature_range_c
     brighter = low + (clips_c - low) * brightness
-    mean = brighter.mean(dim=(1, 2, 3), keepdim=True)
+    mean = brighter.clamp(low, high).mean(dim=(1, 2, 3), keepdim=True)
     return mean + (brighter - mean) * contrast
 
 
@@ -115,20 +126,30 @@ def erase_rectangles(images: Tensor, augmentation: Augmentation) -> Tensor:
         images: (N, T, h, w) float32, 0..255.
         augmentation: how often, how large, with what.
     """
-    height, width = images.shape[-2:]
-    hidden = torch.zeros(len(images), 1, height, width, dtype=torch.bool)
-    for mask in hidden:
-        if torch.rand(()) < augmentation.erase:
-            area = _draw(augmentation.erase_area) * height * width
-            aspect = _draw_log(ERASE_ASPECT)
-            h, w = min(height, round(math.sqrt(area / aspect))), min(width, round(math.sqrt(area * aspect)))
-            top, left = (int(torch.randint(0, free + 1, ())) for free in (height - h, width - w))
-            mask[:, top : top + h, left : left + w] = True
-    if not hidden.any():
+    rectangles = [
+        _draw_rectangle(images.shape[-2:], augmentation) if torch.rand(()) < augmentation.erase else None
+        for _ in images
+    ]
+    if not any(rectangles):
         return images
     mean, std = augmentation.erase_fill
-    noise = (mean + std * torch.randn_like(images)).clamp(0, 255)
-    return torch.where(hidden.to(images.device), noise, images)
+    erased = images.clone()
+    for image, rectangle in zip(erased, rectangles, strict=True):
+        if rectangle is not None:
+            rows, columns = rectangle
+            hidden = image[:, rows, columns]
+            hidden.copy_((mean + std * torch.randn(hidden.shape)).clamp(0, 255))
+    return erased
+
+
+def _draw_rectangle(size: Sequence[int], augmentation: Augmentation) -> tuple[slice, slice]:
+    """Return the rows and columns of a random rectangle in an image of this (height, width)."""
+    height, width = size
+    area, aspect = _draw(augmentation.erase_area) * height * width, _draw_log(ERASE_ASPECT)
+    h = max(1, min(height, round(math.sqrt(area / aspect))))
+    w = max(1, min(width, round(math.sqrt(area * aspect))))
+    top, left = (int(torch.randint(0, free + 1, ())) for free in (height - h, width - w))
+    return slice(top, top + h), slice(left, left + w)
 
 
 def _draw_crop(region: Tensor, augmentation: Augmentation) -> Tensor:
@@ -150,3 +171,13 @@ def _draw(bounds: Range) -> float:
 
 def _draw_log(bounds: Range) -> float:
     return math.exp(_draw((math.log(bounds[0]), math.log(bounds[1]))))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _expect_pair(name: str, value: object) -> tuple[float, float]:
+    if not isinstance(value, (tuple, list)) or len(value) != 2 or not all(map(_is_number, value)):
+        raise ConfigError(f"augment.{name} is {value!r}, expected two numbers")
+    return value[0], value[1]

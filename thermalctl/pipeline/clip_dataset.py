@@ -61,6 +61,13 @@ class ClipDataset(Dataset[dict[str, Any]]):
         """The ids of the samples, in order."""
         return [sample.sample_id for sample in self.samples]
 
+    def full_init(self) -> None:
+        """Read nothing more; MMEngine's wrappers (`RepeatDataset`, `ClassBalancedDataset`) ask for it."""
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Return the sample's class id in a list, as `ClassBalancedDataset` asks for it."""
+        return [self.samples[index].label]
+
     def __len__(self) -> int:
         return len(self.samples)
 

@@ -26,6 +26,8 @@ class ClipTransform(nn.Module):
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1, 1), persistent=False)
 
@@ -40,8 +42,13 @@ class ClipTransform(nn.Module):
         return self.normalize(self.resize(images, regions))
 
     def repair(self, clips_c: Tensor) -> Tensor:
-        """Return the clips with incomplete frames repaired as the spec says, (N, T, H, W)."""
-        return repair_clips(clips_c) if self.spec.repair == "nearest" else clips_c
+        """Return the clips with incomplete frames repaired as the spec says, (N, T, H, W).
+
+        Without repair, a pixel that is not a number becomes the coldest: one of them would make every weight NaN.
+        """
+        if self.spec.repair == "nearest":
+            return repair_clips(clips_c)
+        return torch.nan_to_num(clips_c, nan=self.spec.temperature_range_c[0])
 
     def scale(self, clips_c: Tensor) -> Tensor:
         """Return degrees as 0..255 over the spec's temperature range, clipped, (N, T, H, W)."""

@@ -24,8 +24,8 @@ def bilinear_weights(starts: Tensor, lengths: Tensor, num_source: int, num_outpu
         num_output: pixels of the axis after.
     """
     device = starts.device
-    steps = (torch.arange(num_output, device=device, dtype=torch.float32) + 0.5) / num_output
-    positions = starts[:, None] + steps * lengths[:, None] - 0.5
+    centers = torch.arange(num_output, device=device, dtype=torch.float32) + 0.5
+    positions = starts[:, None] + centers * (lengths[:, None] / num_output) - 0.5  # exact where the size is kept
     positions = positions.clamp(0, num_source - 1)
     sources = torch.arange(num_source, device=device, dtype=torch.float32)
     return (1 - (positions[:, :, None] - sources).abs()).clamp(min=0)

@@ -8,7 +8,6 @@ this one quantises to 8 bits, triples the channel and does not repair frames, be
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ from thermalctl.dataset.checks import find_keyframe_problems, read_recording_inf
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import choose_frame_label, class_weights, clip_indices
 from thermalctl.errors import DatasetError, RequestError, summarise_problems
-from thermalctl.recordings.hdf5 import RecordingFile
+from thermalctl.recordings.pool import RecordingPool
 
 prepare_mmaction()
 
@@ -78,8 +77,6 @@ class ThermalHDF5Dataset(BaseActionDataset):
             )
         self.frame_window = frame_window
         self.temperature_range_c = temperature_range_c
-        self._files: dict[str, RecordingFile] = {}
-        self._files_owner = os.getpid()
         super().__init__(
             str(ann_file),
             pipeline=list(pipeline),
@@ -87,6 +84,7 @@ class ThermalHDF5Dataset(BaseActionDataset):
             test_mode=test_mode,
             **kwargs,
         )
+        self._recordings = RecordingPool(Path(self.data_prefix["hdf5"]))
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return the keyframes of the annotation file, in its order, without their frames."""
@@ -115,7 +113,7 @@ class ThermalHDF5Dataset(BaseActionDataset):
         """Return the item with its frames read, after the pipeline."""
         item = self.get_data_info(idx)
         indices = clip_indices(item["frame_idx"], self.frame_window, item["total_frames"])
-        frames = quantise(self._open(item["sensor_id"]).read(indices), self.temperature_range_c)
+        frames = quantise(self._recordings.read(item["sensor_id"], indices), self.temperature_range_c)
         size = frames.shape[1:]
         item.update(
             imgs=np.repeat(frames[..., None], 3, axis=-1),
@@ -133,9 +131,7 @@ class ThermalHDF5Dataset(BaseActionDataset):
 
     def close(self) -> None:
         """Close the recordings that were opened; reading an item opens them again."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+        self._recordings.close()
 
     def __enter__(self) -> Self:
         return self
@@ -144,17 +140,6 @@ class ThermalHDF5Dataset(BaseActionDataset):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_files": {}}  # an open HDF5 file cannot be sent to a worker
-
-    def _open(self, sensor_id: str) -> RecordingFile:
-        # A forked worker would share its parent's HDF5 handles; it opens its own.
-        if self._files_owner != os.getpid():
-            self._files, self._files_owner = {}, os.getpid()
-        if sensor_id not in self._files:
-            self._files[sensor_id] = RecordingFile(Path(self.data_prefix["hdf5"], f"{sensor_id}.h5"))
-        return self._files[sensor_id]
 
 
 def quantise(frames_c: NDArray[np.float32], temperature_range_c: tuple[float, float]) -> NDArray[np.uint8]:

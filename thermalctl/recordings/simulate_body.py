@@ -47,11 +47,13 @@ class BodyPoints:
         from_joints: (P, 11) weights that place each point between the joints.
         radius_m: (P,) how far each point's warmth reaches.
         temperature_c: (P,) apparent temperature through clothing.
+        cover: (P,) how much each point hides of what is behind it.
     """
 
     from_joints: FloatArray
     radius_m: FloatArray
     temperature_c: FloatArray
+    cover: FloatArray
 
 
 def _posture(
@@ -151,29 +153,36 @@ def place_posture(posture: Posture, place_m: FloatArray, heading: FloatArray, *,
     )
 
 
-#: Bones as (joint, joint, radius in m, apparent temperature in deg C, points along it, ends included).
+#: Bones as (joint, joint, radius in m, apparent temperature in deg C, cover, points along it, ends included). The head
+#: is one point and covers as much as several, or it would look cooler on the floor than above the shoulders.
 _BONES = (
-    ("head", "head", 0.12, 35.0, 1),
-    ("chest", "pelvis", 0.15, 30.5, 4),
-    ("chest", "elbow", 0.07, 30.5, 3),
-    ("elbow", "hand", 0.055, 31.5, 3),
-    ("pelvis", "knee", 0.09, 30.0, 3),
-    ("knee", "foot", 0.07, 29.0, 3),
+    ("head", "head", 0.12, 34.5, 2.8, 1),
+    ("chest", "pelvis", 0.15, 30.5, 1.6, 4),
+    ("chest", "elbow", 0.07, 30.5, 1.6, 3),
+    ("elbow", "hand", 0.055, 31.5, 1.6, 3),
+    ("pelvis", "knee", 0.09, 30.0, 1.6, 3),
+    ("knee", "foot", 0.07, 29.0, 1.6, 3),
 )
 
 
 def build_body_points() -> BodyPoints:
     """Return the warm points of a body of `BODY_HEIGHT_M` in clothes."""
-    rows, radii, temperatures = [], [], []
-    for first, second, radius, temperature, count in _BONES:
+    rows, radii, temperatures, covers = [], [], [], []
+    for first, second, radius, temperature, cover, count in _BONES:
         for side in ("_left", "_right") if second in ("elbow", "hand", "knee", "foot") else ("",):
             start = JOINTS.index(first if first in JOINTS else first + side)
             end = JOINTS.index(second + side)
-            for along in np.linspace(0.0, 1.0, count) if count > 1 else (0.0,):
+            for along in np.linspace(0.0, 1.0, count):
                 row = np.zeros(NUM_JOINTS)
                 row[start] += 1.0 - along
                 row[end] += along
                 rows.append(row)
                 radii.append(radius)
                 temperatures.append(temperature)
-    return BodyPoints(from_joints=np.array(rows), radius_m=np.array(radii), temperature_c=np.array(temperatures))
+                covers.append(cover)
+    return BodyPoints(
+        from_joints=np.array(rows),
+        radius_m=np.array(radii),
+        temperature_c=np.array(temperatures),
+        cover=np.array(covers),
+    )

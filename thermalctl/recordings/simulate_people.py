@@ -29,11 +29,13 @@ class Track:
     Attributes:
         joints_m: (N, 11, 3) where the joints are in the room; far outside it while the person is absent.
         support_m: (N,) height of what carries the person.
+        warmth_c: (N,) how much warmer than usual the person looks: hair or face, how the clothes fall.
         labels: (N,) int, values of `Action`; `ABSENT` while the person is not there.
     """
 
     joints_m: FloatArray
     support_m: FloatArray
+    warmth_c: FloatArray
     labels: NDArray[np.int64]
 
 
@@ -160,7 +162,13 @@ class _Performer:
         sway = gaussian_filter1d(self._rng.normal(size=(len(self._times_s), 1, 2)), 3.0 / seconds_apart, axis=0)
         noise[:, :, :2] += sway * (0.05 / sway.std())
         noise[:, :, 2] *= 0.3
-        return Track(joints_m=self._joints_m + noise, support_m=self._support_m, labels=self._labels)
+        warmth_c = gaussian_filter1d(self._rng.normal(size=len(self._times_s)), 5.0 / seconds_apart)
+        return Track(
+            joints_m=self._joints_m + noise,
+            support_m=self._support_m,
+            warmth_c=warmth_c * (0.4 / warmth_c.std()),
+            labels=self._labels,
+        )
 
     def _take(self, label: Action, seconds: float) -> tuple[slice, FloatArray]:
         """Return the rows of the next `seconds`, and how long after their start each is; the time is then over."""

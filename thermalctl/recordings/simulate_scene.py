@@ -91,7 +91,7 @@ class Room:
         return place
 
     def find_path(self, start: FloatArray, goal: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Return a way with at most one turn, (2 or 3, 2) m, from `start` to `goal`; a straight one if none is clear."""
+        """Return a way from `start` to `goal` with at most one turn, (2 or 3, 2) m; straight if none is clear."""
         direct = np.stack((start, goal))
         if self._is_clear(direct):
             return direct

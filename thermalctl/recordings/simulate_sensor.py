@@ -74,7 +74,7 @@ def view_room(room: Room, tracks: Sequence[Track], bodies: Sequence[BodyPoints],
             own_amount = spots.draw(spots.weight)
             amount += own_amount
             shown += spots.draw(spots.weight * spots.on_top)
-            warmth += spots.draw(spots.weight * spots.on_top * points.temperature_c)
+            warmth += spots.draw(spots.weight * spots.on_top * spots.temperature_c)
             contact += spots.draw(spots.weight * spots.touching)
             boxes_px[person, rows] = _find_boxes(1.0 - np.exp(-own_amount) > VISIBLE_COVERAGE)
             visible[person, rows] = spots.inside.mean(axis=1)
@@ -99,6 +99,7 @@ class _Spots:
     x_px: FloatArray  # (n, P)
     y_px: FloatArray  # (n, P)
     sigma_px: FloatArray  # (n, P)
+    temperature_c: FloatArray  # (n, P)
     weight: FloatArray  # (n, P) how much of what is behind a spot it covers
     on_top: FloatArray  # (n, P) how much of the spots under it a spot hides
     touching: FloatArray  # (n, P) 0..1, near what carries the body
@@ -135,7 +136,8 @@ def _project(room: Room, track: Track, points: BodyPoints, rows: slice) -> _Spot
     inside = (x_px >= 0) & (x_px <= width) & (y_px >= 0) & (y_px <= height) & present
     return _Spots(
         frame_size=(height, width), x_px=x_px, y_px=y_px, sigma_px=sigma_px,
-        weight=1.6 * (radius_px / sigma_px) ** 2 * present,  # blur spreads warmth without adding any
+        temperature_c=points.temperature_c + track.warmth_c[rows, None],
+        weight=points.cover * (radius_px / sigma_px) ** 2 * present,  # blur spreads warmth without adding any
         on_top=np.exp(3.0 * above_m),
         touching=np.clip(1.0 - above_m / 0.25, 0.0, 1.0),
         inside=inside,

@@ -1,0 +1,158 @@
+"""A trained model as one ONNX file: degrees Celsius in, class probabilities out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thermalctl.deploy.classifier import build_classifier
+from thermalctl.deploy.exporters import DEFAULT_OPSET, TRACED_BATCH_SIZE, Exporter, choose_exporter, trace
+from thermalctl.deploy.metadata import INPUT, OUTPUT, REGIONS, InputKind, OnnxMetadata
+from thermalctl.engine.guide import require_clip_spec
+from thermalctl.engine.restore import RestoredModel
+from thermalctl.errors import CheckpointError, RequestError
+from thermalctl.files import replace_file
+from thermalctl.version import __version__
+
+#: What traced frames are like; the values do not matter, but a range that was clipped to one value could be folded.
+_TRACED_MEAN_C, _TRACED_STD_C = 22.0, 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedModel:
+    """An ONNX file that was written.
+
+    Attributes:
+        path: the file.
+        num_bytes: its size.
+        opset: of its operators.
+        exporter: which of torch's exporters wrote it.
+        input_kind: "raw" for degrees Celsius, "rgb" for the model's own input.
+        inputs: shape of each input by name, without the batch, which is free.
+        num_classes: columns of the output.
+        classes: their names.
+        checkpoint_sha256: of the checkpoint it was made from.
+    """
+
+    path: Path
+    num_bytes: int
+    opset: int
+    exporter: Exporter
+    input_kind: InputKind
+    inputs: dict[str, tuple[int, ...]]
+    num_classes: int
+    classes: tuple[str, ...]
+    checkpoint_sha256: str
+
+
+def export_onnx(
+    restored: RestoredModel,
+    output: Path,
+    *,
+    frame_size: tuple[int, int] | None = None,
+    input_kind: InputKind = "raw",
+    rgb_shape: tuple[int, ...] | None = None,
+    opset: int = DEFAULT_OPSET,
+) -> ExportedModel:
+    """Write a model as an ONNX file and return what was written; a file of that name is replaced.
+
+    With `input_kind` "raw" the input is (N, T, H, W) float32, deg C as recorded: repair, scaling, resizing and
+    normalisation are in the file. A model of people has a second input, `regions` (N, 4) float32: x, y, width, height
+    in pixels of the square to look at. With "rgb" the input is the model's own, (N, C, T, h, w) float32, normalised.
+    The output is (N, K) float32, probabilities. N is free.
+
+    Args:
+        restored: the model.
+        output: the file.
+        frame_size: (H, W) of the sensor's frames, for "raw". It is fixed in the file, as the resizing is.
+        input_kind: what goes in.
+        rgb_shape: (C, T, h, w) for "rgb" where the model has no `ClipSpec` to say it.
+        opset: of the operators; 11 to 17 are written by the older of torch's exporters.
+
+    Raises:
+        RequestError: if the opset cannot be written, or a shape is missing.
+        CheckpointError: if the model's preprocessing or its classes are not known.
+    """
+    exporter = choose_exporter(opset)
+    module = build_classifier(restored, input_kind)
+    metadata = OnnxMetadata(
+        classes=_expect_classes(restored),
+        clip_spec=restored.clip_spec,
+        input_kind=input_kind,
+        checkpoint_sha256=restored.sha256,
+        thermalctl_version=__version__,
+    )
+    inputs = make_example_inputs(find_input_shapes(restored, metadata, frame_size, rgb_shape))
+    model = trace(module, inputs, output=OUTPUT, opset=opset, exporter=exporter)
+    for key, value in metadata.to_properties().items():
+        model.metadata_props.add(key=key, value=value)
+    content = model.SerializeToString()
+    with replace_file(output) as temporary:
+        temporary.write_bytes(content)
+    return ExportedModel(
+        path=output,
+        num_bytes=len(content),
+        opset=opset,
+        exporter=exporter,
+        input_kind=input_kind,
+        inputs={name: tuple(value.shape[1:]) for name, value in inputs.items()},
+        num_classes=len(metadata.classes),
+        classes=metadata.classes,
+        checkpoint_sha256=restored.sha256,
+    )
+
+
+def find_input_shapes(
+    restored: RestoredModel,
+    metadata: OnnxMetadata,
+    frame_size: tuple[int, int] | None,
+    rgb_shape: tuple[int, ...] | None,
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each input by name, without the batch.
+
+    Raises:
+        RequestError: if nothing says the size of the frames, or of the model's own input.
+        CheckpointError: if degrees go in and the model's preprocessing is not known.
+    """
+    spec = restored.clip_spec
+    if metadata.input_kind == "rgb":
+        shape = rgb_shape or (spec and (spec.num_channels, spec.num_frames, *spec.input_size))
+        if not shape:
+            raise RequestError(
+                f"{restored.path}: its configuration does not say the size of its input",
+                hint="name the dataset with --data, so that it can be seen on a clip",
+            )
+        return {INPUT: shape}
+    spec = require_clip_spec(spec, str(restored.path))
+    if frame_size is None:
+        raise RequestError("--input raw: the size of the sensor's frames is not known", hint="as in --frame-size 40x60")
+    regions = {REGIONS: (4,)} if metadata.has_regions else {}
+    return {INPUT: (spec.num_frames, *frame_size), **regions}
+
+
+def make_example_inputs(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Return inputs to trace a model with, by name, batch first."""
+    generator = torch.Generator().manual_seed(0)
+    height, width = shapes[INPUT][-2:]
+    examples = {
+        INPUT: _TRACED_MEAN_C + _TRACED_STD_C * torch.randn(TRACED_BATCH_SIZE, *shapes[INPUT], generator=generator)
+    }
+    if REGIONS in shapes:
+        examples[REGIONS] = torch.tensor([[0.0, 0.0, width / 2, height / 2]]).repeat(TRACED_BATCH_SIZE, 1)
+    return examples
+
+
+def _expect_classes(restored: RestoredModel) -> tuple[str, ...]:
+    head: Any = restored.model.cls_head
+    wanted = head.num_classes
+    if len(restored.classes) != wanted:
+        found = f"{len(restored.classes)} classes are named" if restored.classes else "nothing names its classes"
+        raise CheckpointError(
+            f"{restored.path}: tells {wanted} classes apart, but {found}",
+            hint="name the dataset that it was trained on with --data",
+        )
+    return restored.classes

@@ -1,0 +1,194 @@
+"""Clips of a dataset as an exported model is given them, beside what `thermalctl test` answers to each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from thermalctl.annotations.coco import Box
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.samples import Sample, ThermalDataset
+from thermalctl.deploy.metadata import InputKind
+from thermalctl.engine.guide import require_clip_spec
+from thermalctl.engine.restore import RestoredModel
+from thermalctl.engine.score import make_loader
+from thermalctl.errors import DatasetError, RequestError
+from thermalctl.pipeline.clip_dataset import ClipDataset, find_clip
+from thermalctl.recordings.health import find_incomplete_frames
+from thermalctl.recordings.pool import RecordingPool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RealClip:
+    """One clip.
+
+    Attributes:
+        sample_id: which it is.
+        values: what goes into the exported model, float32: (T, H, W) deg C, or (C, T, h, w) normalised.
+        box: the judged person's, where degrees go into a model of people; None elsewhere.
+        region: where in the frame `thermalctl test` looks for them, (4,) x, y, width, height in pixels.
+        num_incomplete: how many of its frames are incomplete.
+        test_scores: (K,) float32, the probabilities that `thermalctl test` gives it.
+        num_views: how many crops or windows `thermalctl test` averages them over.
+    """
+
+    sample_id: str
+    values: NDArray[np.float32]
+    box: Box | None
+    region: NDArray[np.float32] | None
+    num_incomplete: int
+    test_scores: NDArray[np.float32]
+    num_views: int
+
+
+def find_frame_size(dataset: ThermalDataset) -> tuple[int, int]:
+    """Return (H, W) of the dataset's frames.
+
+    Raises:
+        RequestError: if its recordings differ in size.
+    """
+    sizes = sorted({recording.frame_size for recording in dataset.recordings.values()})
+    if len(sizes) > 1:
+        named = [f"{height}x{width}" for height, width in sizes]
+        raise RequestError(
+            f"{dataset.layout.root}: has frames of {', '.join(named)} pixels, and an ONNX file is for one size",
+            hint=f"as in --frame-size {named[0]}",
+        )
+    return sizes[0]
+
+
+def find_rgb_shape(restored: RestoredModel, dataset: ThermalDataset, split: str) -> tuple[int, ...]:
+    """Return the shape of the model's own input, (C, T, h, w), as its pipeline makes it from a split's first clip."""
+    values, _ = _make_model_input(restored, _load_batch(make_loader(restored, dataset, split, 1, 0), 0))
+    return values.shape
+
+
+class RealClips:
+    """Up to `num_clips` clips of a split, half of them with incomplete frames as far as there are such.
+
+    They are read and tested one by one as they are iterated over: one clip of a large model's input is 75 MB.
+
+    Args:
+        restored: the model, which says what a clip is.
+        dataset: where the clips are.
+        split: which of them.
+        input_kind: what goes into the exported model.
+        frame_size: (H, W); clips of another size are passed over. None for any.
+        num_clips: at most; evenly spread over the split.
+
+    Raises:
+        DatasetError: if there is no such clip.
+    """
+
+    def __init__(
+        self,
+        restored: RestoredModel,
+        dataset: ThermalDataset,
+        split: str,
+        *,
+        input_kind: InputKind,
+        frame_size: tuple[int, ...] | None,
+        num_clips: int,
+    ) -> None:
+        spec = restored.clip_spec or ClipSpec(classes=dataset.classes)
+        samples = dataset.samples(split, spec.target)
+        fitting = [
+            index
+            for index, sample in enumerate(samples)
+            if frame_size is None or dataset.recordings[sample.recording].frame_size == frame_size
+        ]
+        if not fitting:
+            wanted = "clip" if frame_size is None else f"clip of {frame_size[0]}x{frame_size[1]} pixels"
+            raise DatasetError(
+                f'{dataset.layout.root}: split "{split}" has no {wanted}', hint="name another with --data"
+            )
+        counts = count_incomplete([samples[index] for index in fitting], dataset, spec)
+        chosen = choose_clips(counts, num_clips)
+        self._chosen = [(fitting[position], int(counts[position])) for position in chosen]
+        self._restored = restored
+        self._model: Any = restored.model
+        self._samples = samples
+        self._input_kind = input_kind
+        self._loader = make_loader(restored, dataset, split, 1, 0)
+        self._degrees = None if restored.is_own or input_kind == "rgb" else _read_degrees(restored, dataset, split)
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[RealClip]:
+        self._model.cls_head.average_clips = "prob"
+        for index, num_incomplete in self._chosen:
+            yield self._read(index, num_incomplete)
+
+    @torch.no_grad()
+    def _read(self, index: int, num_incomplete: int) -> RealClip:
+        model, sample = self._model, self._samples[index]
+        batch = _load_batch(self._loader, index)
+        model_input, num_views = _make_model_input(self._restored, batch)
+        region = None
+        if self._input_kind == "rgb":
+            values = model_input
+        else:
+            clip_c = batch["inputs"][0] if self._degrees is None else self._degrees[index]["inputs"]
+            values = clip_c.numpy()
+            if self._restored.clip_spec and self._restored.clip_spec.target == "person":
+                region = model.data_preprocessor.find_region(clip_c, batch["data_samples"][0]).numpy()
+        return RealClip(
+            sample_id=sample.sample_id,
+            values=values,
+            box=None if region is None else sample.boxes[0],
+            region=region,
+            num_incomplete=num_incomplete,
+            test_scores=model.test_step(batch)[0].pred_score.float().numpy(),
+            num_views=num_views,
+        )
+
+
+def count_incomplete(samples: list[Sample], dataset: ThermalDataset, spec: ClipSpec) -> NDArray[np.int64]:
+    """Return how many frames of each sample's clip are incomplete, (N,) int64."""
+    recordings = RecordingPool(dataset.layout.frames_dir)
+    counts = [
+        find_incomplete_frames(recordings.read(sample.recording, find_clip(sample, dataset, spec))).sum()
+        for sample in samples
+    ]
+    recordings.close()
+    return np.array(counts, dtype=np.int64)
+
+
+def choose_clips(num_incomplete: NDArray[np.int64], num_clips: int) -> list[int]:
+    """Return which clips to take, in order: half with incomplete frames as far as there are such, evenly spread.
+
+    Args:
+        num_incomplete: (N,) incomplete frames in each clip.
+        num_clips: how many to take at most.
+    """
+    damaged, whole = np.flatnonzero(num_incomplete), np.flatnonzero(num_incomplete == 0)
+    num_damaged = min(len(damaged), max(num_clips // 2, num_clips - len(whole)))
+    num_whole = min(len(whole), num_clips - num_damaged)
+    return sorted([*_spread(damaged, num_damaged), *_spread(whole, num_whole)])
+
+
+def _spread(values: NDArray[np.intp], number: int) -> list[int]:
+    return [int(values[len(values) * step // number]) for step in range(number)]
+
+
+def _load_batch(loader: Any, index: int) -> Any:
+    return loader.collate_fn([loader.dataset[index]])
+
+
+def _make_model_input(restored: RestoredModel, batch: Any) -> tuple[NDArray[np.float32], int]:
+    """Return the model's own input for a batch of one clip, the first view (C, T, h, w), and the number of views."""
+    preprocessor: Any = restored.model.data_preprocessor
+    inputs = preprocessor(batch, training=False)["inputs"]
+    views: NDArray[np.float32] = inputs.flatten(0, 1).float().contiguous().numpy()
+    return views[0], len(views)
+
+
+def _read_degrees(restored: RestoredModel, dataset: ThermalDataset, split: str) -> ClipDataset:
+    spec = require_clip_spec(restored.clip_spec, str(restored.path))
+    return ClipDataset(str(dataset.layout.root), split, spec.to_dict())
