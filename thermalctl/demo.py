@@ -20,7 +20,7 @@ from thermalctl.engine.plan import plan_training
 from thermalctl.engine.restore import restore_model
 from thermalctl.engine.testing import run_test
 from thermalctl.engine.train import train
-from thermalctl.errors import RequestError
+from thermalctl.errors import NotHeldError, RequestError
 from thermalctl.evaluation.nearest import predict_nearest_clip
 from thermalctl.recordings.simulate import DEMO_SIMULATION
 from thermalctl.reports.classification import Report, ReportFiles, build_report, report_folder, write_report
@@ -105,6 +105,11 @@ def run_demo(
     onnx = work_dir / f"{result.checkpoint.stem}.onnx"
     export_onnx(restored, onnx, frame_size=DEMO_SIMULATION.frame_size, input_kind="raw")
     verification = verify_onnx(onnx, restored, dataset)
+    if not verification.holds:
+        raise NotHeldError(
+            f"{onnx}: differs from PyTorch by {verification.max_difference:.1e}, more than {verification.tolerance:.0e}",
+            hint="thermalctl doctor shows the versions of torch, onnx and onnxruntime",
+        )
     return DemoResult(
         folder=folder,
         dataset=layout.root,
@@ -114,7 +119,7 @@ def run_demo(
         report=report,
         nearest_top1=nearest_scores[0],
         nearest_mean_class=nearest_scores[1],
-        onnx_difference=verification.largest_difference,
+        onnx_difference=verification.max_difference,
         seconds=time.monotonic() - started,
     )
 

@@ -76,7 +76,7 @@ def make_checkpoint(
             if isinstance(module, torch.nn.BatchNorm3d):
                 torch.nn.init.uniform_(module.weight, 0.5, 1.5)
                 torch.nn.init.uniform_(module.bias, -0.3, 0.3)
-        torch.nn.init.normal_(model.cls_head.fc_cls.weight, std=1.0)
+        torch.nn.init.normal_(model.cls_head.fc_cls.weight, std=0.3)
         path = tmp_path_factory.mktemp("run") / "epoch_1.pth"
         torch.save({"state_dict": model.state_dict(), "meta": {"cfg": cfg.pretty_text, "epoch": 1} | meta}, path)
         (path.parent / "last_checkpoint").write_text(str(path))
@@ -113,9 +113,7 @@ def person_model(make_model: Callable[..., RestoredModel]) -> RestoredModel:
 
 
 @pytest.fixture(scope="session")
-def guide_model(
-    dataset: ThermalDataset, make_checkpoint: Callable[[Config, dict[str, Any]], Path]
-) -> RestoredModel:
+def guide_model(dataset: ThermalDataset, make_checkpoint: Callable[[Config, dict[str, Any]], Path]) -> RestoredModel:
     """A model of the guide's scripts."""
     cfg = Config.fromstring(GUIDE_CONFIG, file_format=".py")
     return restore_model(make_checkpoint(cfg, {"dataset_meta": {"classes": list(dataset.classes)}}))

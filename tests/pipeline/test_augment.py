@@ -111,7 +111,7 @@ def test_unrepaired_pixels_do_not_move_the_mean() -> None:
     clips[:, 0, 2:] = -273.2  # a quarter of the clip
     changed = jitter_temperatures(clips, Augmentation(contrast=0.3), RANGE_C)
     # Within the range the mean is (3 * 25 + 5) / 4 = 20 deg C, so that 25 deg C stays within 20 + 5 * (0.7 to 1.3).
-    assert (23.5 <= changed[:, 1].min()) and (changed[:, 1].max() <= 26.5)
+    assert (changed[:, 1].min() >= 23.5) and (changed[:, 1].max() <= 26.5)
 
 
 def test_erased_rectangle_hides_the_same_pixels_in_every_frame() -> None:

@@ -45,9 +45,9 @@ def test_clips_of_a_batch_do_not_mix() -> None:
     assert repaired[:, :, 1, 2].tolist() == [[0, 0, 0], [2, 2, 2]]
 
 
-def test_clip_without_a_complete_frame_shows_its_first_throughout() -> None:
+def test_clip_without_a_complete_frame_comes_back_as_it_is() -> None:
     clip = make_clip([True, True, True])
-    assert np.array_equal(repair_clips(torch.from_numpy(clip)[None])[0].numpy(), clip[[0, 0, 0]])
+    assert np.array_equal(repair_clips(torch.from_numpy(clip)[None])[0].numpy(), clip)
 
 
 def test_complete_clip_is_unchanged() -> None:

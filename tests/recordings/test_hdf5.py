@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thermalctl.errors import RecordingError
@@ -72,6 +72,7 @@ def test_written_file_has_the_recorders_layout(written: Path) -> None:
         assert file.attrs["max_timestamp"] - file.attrs["min_timestamp"] == 165 * 129
 
 
+@settings(deadline=None)  # opening a file takes as long as the disk takes
 @given(indices=st.lists(st.integers(0, NUM_FRAMES - 1), max_size=20))
 def test_frames_come_in_the_order_asked_for_and_as_often(written: Path, indices: list[int]) -> None:
     with RecordingFile(written) as file:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_another_seed_makes_other_arrays() -> None:
 
 
 def test_neighbours_share_frames_and_stamps(bad_link: list[SimulatedRecording]) -> None:
-    for part, following in zip(bad_link, bad_link[1:], strict=False):
+    for part, following in pairwise(bad_link):
         stamps, next_stamps = part.recording.timestamps_ms, following.recording.timestamps_ms
         shared = int(np.isin(stamps, next_stamps).sum())
         assert 140 <= shared <= 151
@@ -160,7 +161,7 @@ def test_walking_person_moves_and_a_standing_one_hardly(good_link: list[Simulate
     for part in good_link:
         person = part.people[0]
         centres = (person.boxes_px[:, :2] + person.boxes_px[:, 2:]) / 2
-        for row in range(0, 480):
+        for row in range(480):
             labels = set(person.labels[row : row + 12])
             for action, distances in moved.items():
                 if labels == {action}:

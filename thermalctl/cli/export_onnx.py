@@ -49,7 +49,7 @@ def export_onnx(
         Input,
         typer.Option(
             "--input",
-            help="What goes in: raw degrees Celsius (N, T, H, W), or rgb, the model's normalised input (N, C, T, h, w).",
+            help="What goes in: raw degrees Celsius (N, T, H, W); rgb, the normalised input (N, C, T, h, w).",
         ),
     ] = Input.RAW,
     opset: Annotated[

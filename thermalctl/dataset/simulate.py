@@ -80,13 +80,15 @@ def simulate_dataset(
 
     Raises:
         RequestError: if one session is to be simulated and one held out.
-        DatasetError: if the folder holds something.
+        DatasetError: if the folder holds something, or is a file.
     """
     if split == "session" and options.num_sessions < 2:
         raise RequestError(
             f"one of {options.num_sessions} sessions cannot be held out, expected at least 2",
             hint="simulate more sessions, or split at random",
         )
+    if output.is_file():
+        raise DatasetError(f"{output}: is a file, expected a folder or nothing", hint="name another folder")
     if output.exists() and any(output.iterdir()):
         raise DatasetError(f"{output}: the folder is not empty", hint="name another folder, or remove this one first")
     started_s = time.monotonic()
@@ -122,7 +124,7 @@ def simulate_dataset(
     write_json(layout.frames_dir / "sensor_info.json", sensor_info)
     _write_annotations(layout, train, val, split)
     seconds = time.monotonic() - started_s
-    write_json(layout.info_file, _describe_dataset(layout, summary, options, len(val), train, val, seconds=seconds))
+    write_json(layout.info_file, _describe_dataset(layout, summary, options, train, val, seconds=seconds))
     return summary
 
 
@@ -260,7 +262,6 @@ def _describe_dataset(
     layout: DatasetLayout,
     summary: SimulationSummary,
     options: SimulationOptions,
-    num_val: int,
     train: Sequence[_Keyframe],
     val: Sequence[_Keyframe],
     *,
@@ -271,7 +272,7 @@ def _describe_dataset(
         "generation_time": datetime.now(timezone.utc).isoformat(),
         "duration_seconds": round(seconds, 6),
         "configuration": {
-            "val_split": round(num_val / (num_val + len(train)), 4),
+            "val_split": round(len(val) / (len(train) + len(val)), 4),
             "random_seed": options.seed,
             "buffer_frames": round(_KEYFRAME_MARGIN * options.frames_per_recording),
             "compression": "gzip",
@@ -285,7 +286,7 @@ def _describe_dataset(
         },
         "annotations": {
             "train_images": len(train),
-            "val_images": num_val,
+            "val_images": len(val),
             "train_annotations": summary.num_people - num_val_people,
             "val_annotations": num_val_people,
             "total_classes": len(THERMAL_ACTION_CLASSES),

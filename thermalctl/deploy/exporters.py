@@ -32,7 +32,7 @@ _KNOWN_WARNINGS = (
     r"The feature will be removed\. Please remove usage of this function",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
     "# The axis name: batch will not be used, since it shares the same shape constraints",
-    "Converting a tensor to a Python (boolean|integer|number|index) might cause the trace to be incorrect",
+    r"Converting a tensor to a Python \w+ might cause the trace to be incorrect",
     r"torch\.tensor results are registered as constants in the trace",
 )
 #: They remark on torchvision, which is not needed, and on steps of the conversion.

@@ -83,6 +83,8 @@ def run_export(
     checkpoint = find_checkpoint(run, last=last)
     on_note(f"model: {checkpoint} ({run.how})")
     output = output or run.folder / f"{checkpoint.stem}.onnx"
+    if output.is_dir():
+        raise RequestError(f"{output}: is a folder", hint=f"name a file, as {output / checkpoint.stem}.onnx")
     if output.exists() and not force:
         raise RequestError(f"{output}: is there already", hint="--force replaces it; --output names another file")
     dataset = _find_dataset(data, may_lack=frame_size is not None, on_note=on_note)

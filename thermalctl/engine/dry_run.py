@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from thermalctl.engine.events import RunStarted
 from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.runner import build_runner
 from thermalctl.engine.summary import summarise_run
-from thermalctl.engine.train import check_start, resolve_weights
+from thermalctl.engine.train import find_start
 from thermalctl.errors import ThermalctlError
 
 
@@ -42,13 +43,13 @@ def dry_run(cfg: Config) -> DryRun:
     """Return what a training would do; nothing is left on disk.
 
     Args:
-        cfg: from `prepare_training`.
+        cfg: from `prepare_training`; it is not changed.
     """
     problem: ThermalctlError | None = None
+    cfg = copy.deepcopy(cfg)
     work_dir = Path(cfg.work_dir)
     try:
-        check_start(cfg)
-        cfg.load_from = resolve_weights(cfg)
+        cfg.load_from = find_start(cfg)
     except ThermalctlError as error:
         problem, cfg.load_from, cfg.resume = error, None, False
     with TemporaryDirectory(prefix="thermalctl-") as folder:
@@ -57,7 +58,7 @@ def dry_run(cfg: Config) -> DryRun:
         runner = build_runner(cfg)
         runner.build_for_training()
         batch = next(iter(runner.train_dataloader))
-        model = runner.model.train()
+        model = runner.recognizer.train()
         with torch.no_grad(), runner.optim_wrapper.optim_context(model):
             data = model.data_preprocessor(batch, True)
             loss, _ = model.parse_losses(model(**data, mode="loss"))

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from thermalctl.clip_spec import ClipSpec
+from thermalctl.engine.config import GUIDE_DATASET, names_class
 from thermalctl.errors import CheckpointError
 
 #: Transforms that change neither pixels nor geometry.
@@ -27,7 +28,8 @@ def read_guide_clip_spec(cfg: Config, classes: tuple[str, ...]) -> ClipSpec | No
     pipeline: list[Mapping[str, Any]] = leaf.get("pipeline") or []
     preprocessor = cfg.model.get("data_preprocessor") or {}
     changing = [step for step in pipeline if step.get("type") not in _HARMLESS]
-    if not classes or len(changing) != 1 or not _is_plain_resize(changing[0]) or preprocessor.get("to_rgb"):
+    is_known = names_class(leaf, GUIDE_DATASET) and names_class(preprocessor, "ActionDataPreprocessor")
+    if not (classes and is_known and len(changing) == 1 and _is_plain_resize(changing[0])):
         return None
     width, height = changing[0]["scale"]
     mean, std = preprocessor.get("mean") or (0.0,), preprocessor.get("std") or (1.0,)
@@ -61,4 +63,5 @@ def require_clip_spec(clip_spec: ClipSpec | None, origin: str) -> ClipSpec:
 def _is_plain_resize(step: Mapping[str, Any]) -> bool:
     scale = step.get("scale")
     is_fixed = isinstance(scale, (tuple, list)) and len(scale) == 2 and min(scale) > 0
-    return step.get("type") == "Resize" and not step.get("keep_ratio", True) and is_fixed
+    is_linear = step.get("interpolation", "bilinear") == "bilinear"
+    return step.get("type") == "Resize" and not step.get("keep_ratio", True) and is_fixed and is_linear

@@ -9,7 +9,6 @@ from typing import Any
 
 from thermalctl.errors import RequestError
 
-
 _LEAVE_OUT = "leave it out for the configuration's own value"
 
 
@@ -76,5 +75,7 @@ class TrainOptions:
             )
 
 
+#: The loaders that a configuration may have.
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 #: Where the shipped configurations lie.
 CONFIGS_DIR = Path(__file__).parents[1] / "configs"

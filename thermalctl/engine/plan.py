@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from thermalctl.dataset.layout import find_dataset
+from thermalctl.dataset.layout import DatasetLayout, find_dataset
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.engine.config import DEFAULT_CONFIGS, LOADERS, complete_config, iterate_datasets, load_config
-from thermalctl.engine.options import TrainOptions
+from thermalctl.engine.config import DEFAULT_CONFIGS, complete_config, iterate_datasets, load_config
+from thermalctl.engine.options import LOADERS, TrainOptions
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import RequestError
 from thermalctl.evaluation.runs import find_run
@@ -114,9 +114,13 @@ def find_config_copy(work_dir: Path) -> Path:
 
 
 def _choose_dataset(cfg: Config, data: Path | None) -> tuple[ThermalDataset | None, list[str]]:
-    """Return the dataset to train on; None to leave the configuration with its own files."""
-    if data is None and all(_has_files(leaf) for _, leaf in iterate_datasets(cfg)):
-        return None, []
+    """Return the dataset to train on; None to leave a user's own configuration with its own files."""
+    leaves = [leaf for _, leaf in iterate_datasets(cfg)]
+    if data is None and leaves and all(_has_files(leaf) for leaf in leaves):
+        if "clip" not in cfg:
+            return None, []
+        layout = DatasetLayout(Path(leaves[0].data_root))
+        return load_dataset(layout), [f"dataset: {layout.root} (the configuration's own)"]
     found = find_dataset(data)
     return load_dataset(found.layout), [f"dataset: {found.layout.root} ({found.how})"]
 

@@ -25,8 +25,10 @@ def find_trained_dataset(cfg: Config) -> ThermalDataset | None:
         if "clip_spec" in leaf:
             return load_dataset(DatasetLayout(Path(leaf.data_root)))
         if leaf.get("ann_file"):
-            layout = DatasetLayout(Path(leaf.get("data_root") or "", leaf.ann_file).parents[1])
-            return load_dataset(layout) if layout.is_dataset() else None
+            annotations = Path(leaf.get("data_root") or "", leaf.ann_file)
+            layout = DatasetLayout(annotations.parent.parent)
+            is_its_own = annotations == layout.annotation_file("train") and layout.is_dataset()
+            return load_dataset(layout) if is_its_own else None
     return None
 
 
@@ -50,7 +52,11 @@ def record_run(runner: ThermalRunner, dataset: ThermalDataset | None, command: S
 
 def list_sample_ids(runner: ThermalRunner) -> list[str]:
     """Return the ids of the training samples, in order; empty for a dataset that has none."""
-    dataset = runner.train_dataloader.dataset
-    while not hasattr(dataset, "sample_ids") and hasattr(dataset, "dataset"):
+    return list(getattr(find_innermost(runner.train_dataloader.dataset), "sample_ids", []))
+
+
+def find_innermost(dataset: Any) -> Any:
+    """Return the dataset inside whatever wraps it, as `RepeatDataset` does."""
+    while hasattr(dataset, "dataset") and not hasattr(dataset, "sample_ids"):
         dataset = dataset.dataset
-    return list(getattr(dataset, "sample_ids", []))
+    return dataset

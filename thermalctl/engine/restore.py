@@ -9,24 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
-from torch import nn
 
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.checkpoints import find_best, find_last
 from thermalctl.engine.config import fill_from_dataset, load_config
 from thermalctl.engine.config_text import parse_config_text
 from thermalctl.engine.guide import read_guide_clip_spec
 from thermalctl.engine.hooks import META_KEY
-from thermalctl.engine.runner import keep_scores_in_float32, load_exactly
+from thermalctl.engine.runner import keep_scores_in_float32, load_exactly, register_guide_dataset
 from thermalctl.engine.trust import check_trusted_types, load_checkpoint_safely
 from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.evaluation.runs import FoundRun
 from thermalctl.models.pretrained import strip_to_state_dict
 from thermalctl.weights.verify import hash_file
+
+if TYPE_CHECKING:
+    from mmaction.models import BaseRecognizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class RestoredModel:
 
     path: Path
     sha256: str
-    model: nn.Module
+    model: BaseRecognizer
     cfg: Config
     clip_spec: ClipSpec | None
     is_own: bool
@@ -69,18 +72,10 @@ def find_checkpoint(run: FoundRun, *, last: bool = False) -> Path:
     """
     if run.file is not None and run.file.suffix != ".npz":
         return run.file
-    best = sorted(run.folder.glob("best_*.pth"), key=lambda path: path.stat().st_mtime_ns)
-    if best and not last:
-        return best[-1]
-    pointer = run.folder / "last_checkpoint"
-    # Only the name: a run that was moved or copied still points to where it was written.
-    named = run.folder / Path(pointer.read_text(encoding="utf-8").strip()).name if pointer.is_file() else None
-    if named is not None and named.is_file():
-        return named
-    epochs = sorted(run.folder.glob("*.pth"), key=lambda path: path.stat().st_mtime_ns)
-    if not epochs:
+    found = (None if last else find_best(run.folder)) or find_last(run.folder)
+    if found is None:
         raise RequestError(f"{run.folder}: holds no checkpoint", hint="thermalctl train  makes one")
-    return epochs[-1]
+    return found
 
 
 def restore_model(path: Path, *, config: str | None = None, dataset: ThermalDataset | None = None) -> RestoredModel:
@@ -96,8 +91,8 @@ def restore_model(path: Path, *, config: str | None = None, dataset: ThermalData
         ConfigError: if `config` cannot be read.
     """
     checkpoint = load_checkpoint_safely(path)
-    meta: Mapping[str, Any] = checkpoint.get("meta") or {}
-    record: Mapping[str, Any] = meta.get(META_KEY) or {}
+    meta = _expect_mapping(checkpoint.get("meta"))
+    record = _expect_mapping(meta.get(META_KEY))
     cfg = load_config(config) if config else _read_config(meta, path)
     if "clip" in cfg and "clip_spec" not in cfg.model.get("data_preprocessor", {}):
         if dataset is None:
@@ -106,7 +101,7 @@ def restore_model(path: Path, *, config: str | None = None, dataset: ThermalData
     model = build_model(cfg)
     load_exactly(model, strip_to_state_dict(checkpoint, str(path)), str(path))
     own = cfg.model.get("data_preprocessor", {}).get("clip_spec")
-    classes = tuple((meta.get("dataset_meta") or {}).get("classes") or (dataset.classes if dataset else ()))
+    classes = tuple(_expect_mapping(meta.get("dataset_meta")).get("classes") or (dataset.classes if dataset else ()))
     selection, split = describe_selection(path, cfg)
     return RestoredModel(
         path=path,
@@ -123,12 +118,12 @@ def restore_model(path: Path, *, config: str | None = None, dataset: ThermalData
     )
 
 
-def build_model(cfg: Config) -> nn.Module:
+def build_model(cfg: Config) -> BaseRecognizer:
     """Return the configuration's model with random weights, in evaluation mode."""
     if DefaultScope.get_current_instance() is None:
         init_default_scope("mmaction")
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmaction"):
-        model: nn.Module = MODELS.build(cfg.model)
+        model = MODELS.build(cfg.model)
     keep_scores_in_float32(model)
     return model.eval()
 
@@ -144,6 +139,11 @@ def describe_selection(path: Path, cfg: Config) -> tuple[str, str | None]:
     return "last epoch", None
 
 
+def _expect_mapping(value: object) -> Mapping[str, Any]:
+    """Return an entry of a checkpoint from anywhere; nothing where it is missing or something else."""
+    return value if isinstance(value, Mapping) else {}
+
+
 def _read_config(meta: Mapping[str, Any], path: Path) -> Config:
     text = meta.get("cfg")
     if not isinstance(text, str) or not text.strip():
@@ -151,7 +151,13 @@ def _read_config(meta: Mapping[str, Any], path: Path) -> Config:
             f"{path}: does not say which configuration it was trained with",
             hint="name that configuration with --config FILE",
         )
+    register_guide_dataset()
     try:
-        return Config(check_trusted_types(parse_config_text(text)))
+        values = check_trusted_types(parse_config_text(text))
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error.message}", hint=error.hint) from error
+    if not isinstance(values.get("model"), dict):
+        raise CheckpointError(
+            f"{path}: its configuration describes no model", hint="name that configuration with --config FILE"
+        )
+    return Config(values)

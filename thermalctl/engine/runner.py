@@ -7,15 +7,18 @@ precision.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import importlib
 import logging
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -24,11 +27,12 @@ from thermalctl.engine.trust import load_checkpoint_safely
 from thermalctl.errors import CheckpointError
 from thermalctl.models.pretrained import FittedWeights, fit_pretrained, strip_to_state_dict
 
+if TYPE_CHECKING:
+    from mmaction.models import BaseRecognizer
+
 prepare_mmaction()
 
 import mmaction.models  # noqa: E402, F401  registers the recognizers
-
-import thermalctl.pipeline.thermal_hdf5  # noqa: E402, F401  registers the guide's dataset
 
 
 class ThermalRunner(Runner):
@@ -39,10 +43,21 @@ class ThermalRunner(Runner):
     """
 
     fitted: FittedWeights | None = None
+    # MMEngine's own, which it sets to a configuration first and to what is built from it later.
+    _log_dir: str
+    _train_loop: Any
+    optim_wrapper: Any
+    param_schedulers: Any
+
+    @property
+    def recognizer(self) -> BaseRecognizer:
+        """The model itself, without what wraps it in distributed training."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
 
     def build_logger(self, log_level: int | str = "INFO", log_file: str | None = None, **kwargs: Any) -> MMLogger:
         """Return MMEngine's logger, writing to `<work_dir>/<timestamp>.log` and not to the screen."""
-        Path(self._log_dir).rmdir()  # MMEngine has just made it, empty
+        with contextlib.suppress(FileNotFoundError):  # of several processes another was first
+            Path(self._log_dir).rmdir()  # MMEngine has just made it, empty
         self._log_dir = self.work_dir
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in list(logger.handlers):
@@ -54,9 +69,11 @@ class ThermalRunner(Runner):
         """Return the model on the configured device."""
         keep_scores_in_float32(model)
         device = torch.device(self.cfg.get("device", "cpu"))
-        if device.type == "cuda":
+        if device.type == "cuda" and not self.distributed:  # a launched process has its GPU already
             torch.cuda.set_device(device)
-            return super().wrap_model(model_wrapper_cfg, model)
+        if device.type == "cuda" or self.distributed:
+            wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+            return wrapped
         return model.to(device)
 
     def build_for_training(self) -> None:
@@ -81,9 +98,9 @@ class ThermalRunner(Runner):
         weights = strip_to_state_dict(checkpoint, filename)
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         if self._resume:
-            load_exactly(self.model, weights, filename)
+            load_exactly(self.recognizer, weights, filename)
         else:
-            self.fitted = fit_pretrained(self.model, weights)
+            self.fitted = fit_pretrained(self.recognizer, weights)
         self._has_loaded = True
         self.logger.info(f"Load checkpoint from {filename}")
         return checkpoint
@@ -95,10 +112,20 @@ def build_runner(cfg: Config) -> ThermalRunner:
     MMEngine keeps one message hub per experiment name, by default the second it started in, so that two runners built
     within a second would share their history.
     """
+    register_guide_dataset()
     cfg = copy.deepcopy(cfg)
     cfg.experiment_name = f"{Path(cfg.work_dir).name}-{uuid.uuid4().hex[:8]}"
     runner: ThermalRunner = ThermalRunner.from_cfg(cfg)
     return runner
+
+
+def register_guide_dataset() -> None:
+    """Give the finetuning guide's dataset class its name in MMAction2's registry.
+
+    Not before the configuration is loaded: a user's own MMAction2 may register a class of that name, which then keeps
+    it, and would be refused if it came second.
+    """
+    importlib.import_module("thermalctl.pipeline.thermal_hdf5")
 
 
 def keep_scores_in_float32(model: nn.Module) -> None:

@@ -17,15 +17,18 @@ def stretch_schedule(schedulers: list[dict[str, Any]], factor: float) -> list[di
     """
     stretched = []
     for scheduler in schedulers:
-        if not scheduler.get("by_epoch", True):
-            stretched.append(dict(scheduler))
-            continue
         changed = dict(scheduler)
-        for key in ("begin", "end", "T_max", "total_iters", "step_size"):
+        if not _counts_epochs(scheduler):
+            stretched.append(changed)
+            continue
+        for key in ("begin", "end", "T_max", "total_steps"):
             if isinstance(changed.get(key), int):
                 changed[key] = round(changed[key] * factor)
-        if "milestones" in changed:
-            changed["milestones"] = [round(epoch * factor) for epoch in changed["milestones"]]
+        if "step_size" in changed:
+            changed["step_size"] = max(1, round(changed["step_size"] * factor))
+        for key in ("milestones", "periods"):
+            if key in changed:
+                changed[key] = [max(1, round(epochs * factor)) for epochs in changed[key]]
         if "end" not in changed or changed["end"] > changed.get("begin", 0):
             stretched.append(_fit_length(changed))
     return stretched
@@ -33,25 +36,31 @@ def stretch_schedule(schedulers: list[dict[str, Any]], factor: float) -> list[di
 
 def set_warmup(schedulers: list[dict[str, Any]], warmup_epochs: int) -> list[dict[str, Any]]:
     """Return the schedulers with a linear warm-up of that many epochs; what followed it follows it again."""
-    is_warmup = [scheduler["type"] in WARMUP_TYPES and scheduler.get("begin", 0) == 0 for scheduler in schedulers]
-    before = next((s.get("end", 0) for s, found in zip(schedulers, is_warmup, strict=True) if found), 0)
-    template = next((s for s, found in zip(schedulers, is_warmup, strict=True) if found), None) or {
-        "type": "LinearLR",
-        "start_factor": WARMUP_START,
-        "by_epoch": True,
-        "convert_to_iter_based": True,
-    }
-    planned = [dict(template) | {"begin": 0, "end": warmup_epochs}] if warmup_epochs else []
-    for scheduler, found in zip(schedulers, is_warmup, strict=True):
-        if found:
-            continue
-        follows = scheduler.get("begin", 0) == before
-        planned.append(_fit_length(dict(scheduler) | ({"begin": warmup_epochs} if follows else {})))
+    warmups = [s for s in schedulers if s["type"] in WARMUP_TYPES and s.get("begin", 0) == 0]
+    others = [s for s in schedulers if s not in warmups]
+    before = next((s.get("end", 0) for s in warmups if _counts_epochs(s)), 0)
+    template = warmups[0] if warmups else {"type": "LinearLR", "start_factor": WARMUP_START}
+    counted = {"begin": 0, "end": warmup_epochs, "by_epoch": True}
+    planned = [_fit_length(dict(template) | counted)] if warmup_epochs else []
+    for scheduler in others:
+        changed = dict(scheduler)
+        if _counts_epochs(scheduler) and scheduler.get("begin", 0) == before:
+            changed["begin"] = warmup_epochs
+            if "milestones" in changed:  # MMEngine counts them from `begin`; they stay at their epochs
+                changed["milestones"] = [max(1, epoch + before - warmup_epochs) for epoch in changed["milestones"]]
+        planned.append(_fit_length(changed))
     return planned
 
 
+def _counts_epochs(scheduler: dict[str, Any]) -> bool:
+    return bool(scheduler.get("by_epoch", True))
+
+
 def _fit_length(scheduler: dict[str, Any]) -> dict[str, Any]:
-    """Return a cosine that reaches its lowest rate just where it ends."""
+    """Return a cosine that reaches its lowest rate just where it ends, and a warm-up that reaches the full one."""
     if "T_max" in scheduler and "end" in scheduler:
         scheduler["T_max"] = max(1, scheduler["end"] - scheduler.get("begin", 0))
+    if scheduler["type"] in WARMUP_TYPES and _counts_epochs(scheduler):
+        # One epoch in steps of an epoch is its first step only, and what follows goes on from the rate it finds.
+        scheduler["convert_to_iter_based"] = True
     return scheduler

@@ -16,8 +16,9 @@ from torch import Tensor
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.leakage import describe_protocol
 from thermalctl.dataset.samples import Sample, ThermalDataset, count_classes
-from thermalctl.engine.config import GUIDE_DATASET, iterate_datasets
+from thermalctl.engine.config import GUIDE_DATASET, iterate_datasets, names_class
 from thermalctl.engine.restore import RestoredModel
+from thermalctl.engine.runner import register_guide_dataset
 from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.evaluation.predictions import Predictions
 from thermalctl.evaluation.protocol import ProtocolRecord, Provenance
@@ -122,6 +123,7 @@ def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, ba
             "clip_spec": restored.clip_spec.to_dict(),
         }
     else:
+        register_guide_dataset()
         source = _find_guide_source(restored) | {
             "ann_file": str(dataset.layout.annotation_file(split)),
             "data_prefix": {"hdf5": str(dataset.layout.frames_dir)},
@@ -142,7 +144,7 @@ def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, ba
 
 def _find_guide_source(restored: RestoredModel) -> dict[str, Any]:
     leaf = dict(iterate_datasets(restored.cfg)).get("val")
-    if leaf is None or leaf.get("type") != GUIDE_DATASET:
+    if leaf is None or not names_class(leaf, GUIDE_DATASET):
         raise CheckpointError(
             f"{restored.path}: its configuration reads {leaf.get('type') if leaf else 'no validation data'}, "
             f"expected {GUIDE_DATASET}",

@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 
 from thermalctl.dataset.samples import ThermalDataset, count_classes
+from thermalctl.engine.edits import list_schedulers
 from thermalctl.engine.events import RunStarted
+from thermalctl.engine.provenance import find_innermost
 from thermalctl.engine.runner import ThermalRunner
 from thermalctl.engine.schedule import WARMUP_TYPES
 from thermalctl.pipeline.clip_dataset import ClipDataset
@@ -23,16 +25,17 @@ def summarise_run(runner: ThermalRunner, dataset: ThermalDataset | None, *, work
     """
     cfg = runner.cfg
     trained = runner.train_dataloader.dataset
-    clips = trained if isinstance(trained, ClipDataset) else None
+    innermost = find_innermost(trained)
+    clips = innermost if isinstance(innermost, ClipDataset) else None
     target = clips.spec.target if clips else "frame"
     classes = dataset.classes if dataset else tuple(trained.metainfo.get("classes", ()))
     counts = count_classes(dataset.samples("train", target), len(classes)).tolist() if dataset else []
-    loss = getattr(getattr(runner.model, "cls_head", None), "loss_cls", None)
+    loss = getattr(getattr(runner.recognizer, "cls_head", None), "loss_cls", None)
     weights = getattr(loss, "class_weight", None)
     started = RunStarted(
         work_dir=work_dir,
         model=describe_model(cfg.model),
-        num_parameters=sum(p.numel() for p in runner.model.parameters() if p.requires_grad),
+        num_parameters=sum(p.numel() for p in runner.recognizer.parameters() if p.requires_grad),
         device=describe_device(torch.device(cfg.device)),
         precision=str(getattr(runner.optim_wrapper, "cast_dtype", torch.float32)).removeprefix("torch."),
         num_train=len(trained),
@@ -58,7 +61,7 @@ def list_rates(runner: ThermalRunner) -> dict[str, float]:
 
     MMEngine logs the rate of its first parameter group, and before `auto_scale_lr`.
     """
-    part_of = {id(p): name.split(".")[0] for name, p in runner.model.named_parameters()}
+    part_of = {id(p): name.split(".")[0] for name, p in runner.recognizer.named_parameters()}
     rates: dict[str, set[float]] = {}
     for group in runner.optim_wrapper.optimizer.param_groups:
         for parameter in group["params"]:
@@ -72,8 +75,7 @@ def list_rates(runner: ThermalRunner) -> dict[str, float]:
 
 def find_warmup(runner: ThermalRunner) -> int:
     """Return how many epochs the rate rises for."""
-    schedulers = runner.cfg.get("param_scheduler") or []
-    planned = schedulers if isinstance(schedulers, list) else [schedulers]
+    planned = list_schedulers(runner.cfg)
     return next((s.get("end", 0) for s in planned if s.get("type") in WARMUP_TYPES and s.get("by_epoch", True)), 0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +11,19 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 
 from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.checkpoints import find_best, find_last
 from thermalctl.engine.config import complete_config
 from thermalctl.engine.config_text import parse_config_text
 from thermalctl.engine.events import Event, OnEvent, ValidationDone
 from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.provenance import find_trained_dataset, record_run
-from thermalctl.engine.runner import build_runner
+from thermalctl.engine.runner import ThermalRunner, build_runner
 from thermalctl.engine.summary import summarise_run
 from thermalctl.engine.trust import load_checkpoint_safely
-from thermalctl.errors import ConfigError, RequestError
+from thermalctl.errors import CheckpointError, ConfigError, RequestError
 from thermalctl.files import write_json
 from thermalctl.weights.store import resolve_load_from
 
@@ -38,7 +40,8 @@ class TrainResult:
         epochs: how many were trained.
         stopped_early: whether early stopping ended it.
         last: metrics of the last validation, by MMAction2's keys, 0 to 1.
-        best: metrics of the validation that chose the best checkpoint.
+        best: metrics of the validation that chose the best checkpoint; where that was before the run was resumed, only
+            the one that chose it.
         best_epoch: when that was.
         last_checkpoint: the newest checkpoint.
         best_checkpoint: the best one; None where none was chosen.
@@ -88,7 +91,7 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
     """Train and return what came out.
 
     Args:
-        cfg: from `prepare_training`.
+        cfg: from `prepare_training`; it is not changed.
         on_event: told how it goes.
         command: the command line, for the record.
 
@@ -97,9 +100,9 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
         CheckpointError: if they, or the checkpoint to resume from, do not fit.
         NotHeldError: if the model's scores stop being numbers.
     """
+    cfg = copy.deepcopy(cfg)
     work_dir = Path(cfg.work_dir)
-    check_start(cfg)
-    cfg.load_from = resolve_weights(cfg)
+    cfg.load_from = find_start(cfg)
     started = time.monotonic()
     watch = _Watch(on_event)
     runner = build_runner(cfg)
@@ -110,64 +113,73 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
     runner.register_hook(EventHook(watch))
     runner.register_hook(StartHook(lambda: watch(summarise_run(runner, dataset, work_dir=work_dir))))
     runner.train()
+    best_checkpoint = find_best(work_dir)
+    best, best_epoch = (watch.best.metrics, watch.best.epoch) if watch.best else _recall_best(runner, best_checkpoint)
     return TrainResult(
         work_dir=work_dir,
         epochs=runner.epoch,
-        stopped_early=runner.epoch < runner.max_epochs,
+        stopped_early=runner.iter < runner.max_iters,
         last=watch.last.metrics if watch.last else {},
-        best=watch.best.metrics if watch.best else {},
-        best_epoch=watch.best.epoch if watch.best else None,
-        last_checkpoint=_find_last(work_dir),
-        best_checkpoint=next(iter(sorted(work_dir.glob("best_*.pth"))), None),
+        best=best,
+        best_epoch=best_epoch,
+        last_checkpoint=find_last(work_dir),
+        best_checkpoint=best_checkpoint,
         seconds=time.monotonic() - started,
     )
 
 
-def check_start(cfg: Config) -> None:
-    """Check that nothing is overwritten, and that a resumed run goes on as it was planned.
+def _recall_best(runner: ThermalRunner, checkpoint: Path | None) -> tuple[dict[str, float], int | None]:
+    """Return the metric and the epoch of the best validation where that was before the run was resumed."""
+    metric = runner.cfg.get("default_hooks", {}).get("checkpoint", {}).get("save_best")
+    score = runner.message_hub.get_info("best_score")
+    epoch = re.search(r"_epoch_(\d+)$", checkpoint.stem) if checkpoint else None
+    if not isinstance(metric, str) or score is None or epoch is None:
+        return {}, None
+    return {metric: float(score)}, int(epoch[1])
+
+
+def find_start(cfg: Config) -> str | None:
+    """Return the file to begin from: weights, or the checkpoint to resume from; None to begin from random weights.
 
     Raises:
-        RequestError: if the work dir holds another run, or nothing to resume from.
+        RequestError: if the work dir holds another run, which would be overwritten, or nothing to resume from.
+        CheckpointError: if what is to be resumed cannot be.
         ConfigError: if the length of a resumed run was changed: its schedule would go on as if it had not been.
+        WeightsError: if the weights are not there or not what they claim to be.
     """
-    work_dir = Path(cfg.work_dir)
-    last = _find_last(work_dir)
+    last = find_last(Path(cfg.work_dir))
+    wanted = cfg.get("load_from")
     if not cfg.resume:
         if last is not None:
             raise RequestError(
-                f"{work_dir}: holds a run already (its last checkpoint is {last.name})",
+                f"{cfg.work_dir}: holds a run already (its last checkpoint is {last.name})",
                 hint="--resume goes on with it; another --work-dir begins a new one",
             )
-        return
-    source = Path(cfg.load_from) if cfg.get("load_from") else last
+        weights = resolve_load_from(str(wanted)) if wanted else None
+        return str(weights) if weights else None
+    source = resolve_load_from(str(wanted)) if wanted else last
     if source is None:
-        raise RequestError(f"--resume: {work_dir} holds no checkpoint", hint="leave --resume out to begin a new run")
-    meta = load_checkpoint_safely(source).get("meta", {})
-    planned = parse_config_text(meta.get("cfg", "")).get("train_cfg", {}).get("max_epochs")
+        raise RequestError(
+            f"--resume: {cfg.work_dir} holds no checkpoint", hint="leave --resume out to begin a new run"
+        )
+    _check_resumable(cfg, source)
+    return str(source)
+
+
+def _check_resumable(cfg: Config, source: Path) -> None:
+    checkpoint = load_checkpoint_safely(source)
+    if "optimizer" not in checkpoint:  # as in MMEngine's best_*.pth
+        raise CheckpointError(
+            f"{source}: holds weights without the optimizer's state, so the run cannot go on as it was",
+            hint=f"begin a new run from it in another folder: --load-from {source} --work-dir DIR",
+        )
+    planned = parse_config_text(checkpoint.get("meta", {}).get("cfg", "")).get("train_cfg", {}).get("max_epochs")
     wanted = cfg.train_cfg.get("max_epochs")
     if planned is not None and planned != wanted:
         raise ConfigError(
             f"{source}: belongs to a run of {planned} epochs, but {wanted} are asked for",
-            hint=f"resume with --epochs {planned}, or begin a new run from it: --load-from {source}",
+            hint=f"resume with --epochs {planned}, or begin a new run from it: --load-from {source} --work-dir DIR",
         )
-
-
-def resolve_weights(cfg: Config) -> str | None:
-    """Return the file to load weights from; None for random ones, or where a run is resumed from its last checkpoint.
-
-    Raises:
-        WeightsError: if the weights are not there or not what they claim to be.
-    """
-    wanted = cfg.get("load_from")
-    if not wanted:
-        return None
-    path = resolve_load_from(str(wanted))
-    return str(path) if path else None
-
-
-def _find_last(work_dir: Path) -> Path | None:
-    found = find_latest_checkpoint(str(work_dir)) if (work_dir / "last_checkpoint").is_file() else None
-    return Path(found) if found and Path(found).is_file() else None
 
 
 class _Watch:

@@ -40,21 +40,21 @@ class FittedWeights:
 
 
 def fold_rgb_stem(weight: Tensor) -> Tensor:
-    """Return an RGB stem's kernel for one channel, (C, 1, t, h, w): the sum over its three input channels.
+    """Return an RGB stem's kernel for one channel, (C, 1, ...): the sum over its three input channels.
 
     Exact for a grey image whose three channels are equal, normalised with one scalar mean and std.
 
     Args:
-        weight: (C, 3, t, h, w).
+        weight: (C, 3, t, h, w), or (C, 3, h, w) of a 2D network.
     """
     return weight.sum(dim=1, keepdim=True)
 
 
 def spread_gray_stem(weight: Tensor) -> Tensor:
-    """Return a one-channel stem's kernel for three equal channels, (C, 3, t, h, w): a third each.
+    """Return a one-channel stem's kernel for three equal channels, (C, 3, ...): a third each.
 
     Args:
-        weight: (C, 1, t, h, w).
+        weight: (C, 1, t, h, w), or (C, 1, h, w) of a 2D network.
     """
     return weight.expand(-1, 3, *weight.shape[2:]) / 3
 
@@ -99,7 +99,7 @@ def fit_pretrained(model: nn.Module, weights: Mapping[str, Tensor]) -> FittedWei
 
 
 def _adapt_stem(value: Tensor, wanted: Tensor) -> Tensor:
-    if value.dim() != 5 or wanted.dim() != 5 or value.shape[2:] != wanted.shape[2:] or len(value) != len(wanted):
+    if value.dim() not in (4, 5) or value.shape[2:] != wanted.shape[2:] or len(value) != len(wanted):
         return value
     channels = (value.shape[1], wanted.shape[1])
     if channels == (3, 1):
@@ -108,9 +108,10 @@ def _adapt_stem(value: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _measure_share(wanted: Mapping[str, Tensor], taken: Mapping[str, Tensor]) -> float:
-    backbone = {name: value.numel() for name, value in wanted.items() if name.startswith("backbone.")}
-    total = sum(backbone.values())
-    return sum(size for name, size in backbone.items() if name in taken) / total if total else 1.0
+    """Return the share of the backbone's values that are taken; of all values for a model that has no backbone."""
+    backbone = [name for name in wanted if name.startswith("backbone.")] or list(wanted)
+    total = sum(wanted[name].numel() for name in backbone)
+    return sum(wanted[name].numel() for name in backbone if name in taken) / total
 
 
 def strip_to_state_dict(checkpoint: Mapping[str, object], origin: str) -> dict[str, Tensor]:

@@ -102,7 +102,8 @@ class ClipDataset(Dataset[dict[str, Any]]):
                 )
         if problems:
             raise DatasetError(
-                summarise_problems(problems), hint="remove these keyframes, or widen the clip (--frames)"
+                summarise_problems(problems),
+                hint="remove these keyframes, or widen the clip: --cfg-options clip.num_frames=...",
             )
         num_incomplete = sum(int((incomplete[name] & frames).sum()) for name, frames in used.items())
         return sum(int(frames.sum()) for frames in used.values()), num_incomplete

@@ -23,8 +23,8 @@ def find_incomplete(clips_c: Tensor) -> Tensor:
 def repair_clips(clips_c: Tensor) -> Tensor:
     """Return the clips with each incomplete frame replaced by the nearest complete one of its clip.
 
-    Of two equally near, the earlier is taken. A clip without a complete frame comes back with its first frame
-    throughout; datasets and streams refuse such clips before they get here.
+    Of two equally near, the earlier is taken. A clip without a complete frame comes back as it is; datasets and streams
+    refuse such clips before they get here.
 
     Args:
         clips_c: (N, T, H, W) float32, deg C.

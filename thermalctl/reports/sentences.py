@@ -22,8 +22,7 @@ def describe_protocol(record: ProtocolRecord, sessions: Sequence[str]) -> tuple[
     sentences = [f"{judged}: {_describe_overlap(record, sessions)}"]
     if record.num_overlapping or set(sessions) & set(record.sessions_in_train or ()):
         sentences.append(
-            "This is not a measure of how the model does in a new room; "
-            '"thermalctl split-dataset --by session" prepares one.'
+            "This is not a measure of how the model does in a new room; holding out whole sessions is one."
         )
     if record.selection_split == record.split:
         sentences.append(f"The checkpoint was chosen on these clips ({record.selection}): the numbers are optimistic.")

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.deploy.metadata import OnnxMetadata
+from thermalctl.errors import CheckpointError
+
+
+def make_metadata(**changes: object) -> OnnxMetadata:
+    spec = ClipSpec(classes=("sitting", "größer"), num_frames=8, input_size=(4, 6))
+    values = {
+        "classes": spec.classes,
+        "clip_spec": spec,
+        "input_kind": "raw",
+        "checkpoint_sha256": "ab" * 32,
+        "thermalctl_version": "1.2.3",
+    }
+    return OnnxMetadata(**(values | changes))
+
+
+def test_record_survives_the_way_into_a_file_and_back() -> None:
+    metadata = make_metadata()
+    assert OnnxMetadata.from_properties(metadata.to_properties(), "m.onnx") == metadata
+
+
+def test_classes_and_clip_spec_are_plain_json() -> None:
+    properties = make_metadata().to_properties()
+    assert json.loads(properties["classes"]) == ["sitting", "größer"]
+    assert json.loads(properties["clip_spec"])["temperature_range_c"] == [5.0, 45.0]
+
+
+def test_rgb_input_may_lack_a_clip_spec() -> None:
+    metadata = make_metadata(clip_spec=None, input_kind="rgb")
+    assert OnnxMetadata.from_properties(metadata.to_properties(), "m.onnx").clip_spec is None
+
+
+@pytest.mark.parametrize(("kind", "target", "expected"), [("raw", "person", True), ("raw", "frame", False),
+                                                          ("rgb", "person", False)])  # fmt: skip
+def test_only_degrees_into_a_model_of_people_need_regions(kind: str, target: str, expected: bool) -> None:
+    spec = ClipSpec(classes=("a", "b"), target=target)
+    assert make_metadata(clip_spec=spec, input_kind=kind).has_regions is expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("classes", None, "m.onnx: its metadata lacks classes"),
+        ("classes", "[", "not JSON"),
+        ("classes", '{"a": 1}', "expected a list of names"),
+        ("clip_spec", "null", "input_kind 'raw' and a clip_spec that is a NoneType"),
+        ("clip_spec", '{"classes": ["a"], "colour": 1}', "unknown fields"),
+        ("input_kind", "grey", "input_kind 'grey'"),
+    ],
+)
+def test_metadata_of_another_kind_is_refused(key: str, value: str | None, match: str) -> None:
+    properties = make_metadata().to_properties() | ({} if value is None else {key: value})
+    if value is None:
+        del properties[key]
+    with pytest.raises(CheckpointError, match=match):
+        OnnxMetadata.from_properties(properties, "m.onnx")

@@ -1,0 +1,25 @@
+"""Which checkpoints lie in a run's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def find_best(folder: Path) -> Path | None:
+    """Return the checkpoint that validation chose, the newest of several; None where there is none."""
+    return _find_newest(folder, "best_*.pth")
+
+
+def find_last(folder: Path) -> Path | None:
+    """Return the checkpoint that was written last, chosen by validation or not; None where there is none."""
+    pointer = folder / "last_checkpoint"
+    if pointer.is_file():
+        # Only the name: a run that was moved or copied still points to where it was written.
+        named = folder / Path(pointer.read_text(encoding="utf-8").strip()).name
+        if named.is_file():
+            return named
+    return _find_newest(folder, "*.pth")
+
+
+def _find_newest(folder: Path, pattern: str) -> Path | None:
+    return max(folder.glob(pattern), key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
