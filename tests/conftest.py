@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,42 @@ def simulated_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     simulate_dataset(root, options)
     return root
+
+
+#: Makes of the shipped small SlowFast one that trains an epoch on 8 frames of 16x24 in a second.
+SMALL = {
+    "clip.num_frames": 8,
+    "clip.input_size": (16, 24),
+    "model.backbone.resample_rate": 4,
+    "model.backbone.slow_pathway.base_channels": 8,
+    "model.backbone.fast_pathway.base_channels": 2,
+    "model.cls_head.in_channels": 80,
+    "train_dataloader.batch_size": 6,
+    "val_dataloader.batch_size": 6,
+}
+
+
+@pytest.fixture(scope="session")
+def small() -> dict[str, Any]:
+    """What makes of the shipped small SlowFast a much smaller one: values by dotted key of the configuration."""
+    return dict(SMALL)
+
+
+@pytest.fixture(scope="session")
+def trained_run(simulated_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work dir of one epoch on the simulated dataset; never changed."""
+    from thermalctl.dataset.layout import DatasetLayout
+    from thermalctl.dataset.samples import load_dataset
+    from thermalctl.engine.config import load_config
+    from thermalctl.engine.options import TrainOptions
+    from thermalctl.engine.train import prepare_training, train
+
+    work_dir = tmp_path_factory.mktemp("trained") / "run"
+    options = TrainOptions(epochs=1, device="cpu", overrides=SMALL | {"default_hooks.checkpoint.interval": 1})
+    dataset = load_dataset(DatasetLayout(simulated_dataset))
+    cfg = prepare_training(load_config("slowfast-tiny"), options, dataset, work_dir=work_dir)
+    train(cfg, on_event=lambda event: None, command=("thermalctl", "train"))
+    return work_dir
 
 
 @pytest.fixture(autouse=True)

@@ -107,7 +107,7 @@ def run_demo(
     verification = verify_onnx(onnx, restored, dataset)
     if not verification.holds:
         raise NotHeldError(
-            f"{onnx}: differs from PyTorch by {verification.max_difference:.1e}, more than {verification.tolerance:.0e}",
+            f"{onnx}: differs from PyTorch by {verification.max_difference:.1e}, expected {verification.tolerance:.0e}",
             hint="thermalctl doctor shows the versions of torch, onnx and onnxruntime",
         )
     return DemoResult(

@@ -12,18 +12,6 @@ from thermalctl.dataset.samples import ThermalDataset, load_dataset
 from thermalctl.engine.config import complete_config, load_config
 from thermalctl.engine.options import TrainOptions
 
-#: A SlowFast of 13 thousand parameters on 8 frames of 16x24, which trains an epoch in a second.
-SMALL = {
-    "clip.num_frames": 8,
-    "clip.input_size": (16, 24),
-    "model.backbone.resample_rate": 4,
-    "model.backbone.slow_pathway.base_channels": 8,
-    "model.backbone.fast_pathway.base_channels": 2,
-    "model.cls_head.in_channels": 80,
-    "train_dataloader.batch_size": 6,
-    "val_dataloader.batch_size": 6,
-}
-
 
 @pytest.fixture(scope="session")
 def dataset(simulated_dataset: Path) -> ThermalDataset:
@@ -58,7 +46,8 @@ model = dict(
         speed_ratio=4,
         channel_ratio=4,
         slow_pathway=dict(
-            lateral=True, base_channels=8, conv1_kernel=(1, 5, 5), dilations=(1, 1, 1, 1), inflate=(0, 0, 1, 1), **pathway
+            lateral=True, base_channels=8, conv1_kernel=(1, 5, 5), dilations=(1, 1, 1, 1), inflate=(0, 0, 1, 1),
+            **pathway,
         ),
         fast_pathway=dict(lateral=False, base_channels=2, conv1_kernel=(5, 5, 5), **pathway),
     ),
@@ -144,7 +133,7 @@ def _compare(before: Config, after: Config) -> dict[str, Any]:
     """Return what differs in `after`, by dotted key; what is gone is "gone"."""
     old, new = _flatten(before), _flatten(after)
     changed = {key: value for key, value in new.items() if key not in old or old[key] != value}
-    return changed | {key: "gone" for key in old.keys() - new.keys()}
+    return changed | dict.fromkeys(old.keys() - new.keys(), "gone")
 
 
 @pytest.fixture

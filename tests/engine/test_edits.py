@@ -7,7 +7,6 @@ import pytest
 from mmengine.config import Config
 
 from thermalctl.dataset.samples import ThermalDataset
-from thermalctl.engine.config import load_config
 from thermalctl.errors import ConfigError, RequestError
 
 Complete = Callable[..., Config]
@@ -187,8 +186,3 @@ def test_amp_takes_the_place_of_mmengines_own(complete: Complete) -> None:
 
 def test_seed_is_set_where_a_configuration_has_none(complete: Complete) -> None:
     assert complete(write_config(randomness=None), None, seed=3).randomness == {"seed": 3}
-
-
-def test_shipped_configurations_are_listed_and_read() -> None:
-    assert load_config("slowfast-r50").train_cfg.max_epochs == 100
-    assert load_config("slowfast_tiny.py".removesuffix(".py").replace("_", "-")).train_cfg.max_epochs == 20

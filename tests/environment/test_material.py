@@ -45,16 +45,17 @@ def write_dataset(root: Path) -> Path:
     return root
 
 
-def test_absent_weights_are_a_warning_with_the_command(cache: Path, tmp_path: Path) -> None:
-    check = check_weights(tmp_path)
+@pytest.mark.parametrize(("needed", "status"), [(True, "failed"), (False, "warning")])
+def test_absent_weights_fail_where_train_needs_them(cache: Path, tmp_path: Path, needed: bool, status: str) -> None:
+    check = check_weights(tmp_path, needed=needed)
 
-    assert (check.status, check.fix) == ("warning", f"thermalctl download-weights {DEFAULT_WEIGHTS}")
+    assert (check.status, check.fix) == (status, f"thermalctl download-weights {DEFAULT_WEIGHTS}")
 
 
 def test_damaged_weights_fail(cache: Path, tmp_path: Path) -> None:
     (cache / get_entry(DEFAULT_WEIGHTS).file_names[0]).write_bytes(b"damaged")
 
-    check = check_weights(tmp_path)
+    check = check_weights(tmp_path, needed=False)
 
     assert (check.status, check.fix) == ("failed", f"thermalctl download-weights {DEFAULT_WEIGHTS} --force")
 
@@ -64,7 +65,7 @@ def test_whole_weights_are_ok(cache: Path, tmp_path: Path, monkeypatch: pytest.M
     (cache / entry.file_names[0]).write_bytes(b"the published content, as far as the hash can tell")
     monkeypatch.setattr(verify, "hash_file", lambda path: entry.sha256_prefix + "0" * 56)
 
-    assert check_weights(tmp_path).status == "ok"
+    assert check_weights(tmp_path, needed=True).status == "ok"
 
 
 def test_no_dataset_is_nothing_to_look_at(tmp_path: Path) -> None:

@@ -130,9 +130,7 @@ def _show(result: ExportResult) -> None:
         return
     console.print_table(_tabulate_differences(verification))
     if not verification.test_counts:
-        console.print_line(
-            "note: the model's own pipeline resizes in 8 bits or averages views; the file does not", style="dim"
-        )
+        console.print_line("note: its own pipeline resizes in 8 bits or averages views; the file does not", style="dim")
     console.print_line(_describe_clips(verification), style="dim")
     console.print_line(_describe_speed(verification), style="dim")
     console.print_line()

@@ -17,6 +17,7 @@ from typing import Any
 from mmengine.config import Config
 
 from thermalctl.clip_spec import ClipSpec
+from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.samples import ThermalDataset, class_weights, count_classes
 from thermalctl.engine.edits import apply_options
 from thermalctl.engine.options import CONFIGS_DIR, LOADERS, TrainOptions
@@ -27,6 +28,8 @@ from thermalctl.errors import ConfigError
 GUIDE_DATASET = "ThermalHDF5Dataset"
 #: What `train` takes when no configuration is named, by kind of device.
 DEFAULT_CONFIGS = {"cuda": "slowfast-r50", "cpu": "slowfast-tiny"}
+#: Where a configuration has the weight of each class.
+LOSS_WEIGHTS = "model.cls_head.loss_cls.class_weight"
 #: MMAction2's validation metric, which ours extends.
 ACCURACY = "AccMetric"
 
@@ -54,6 +57,7 @@ def load_config(name_or_file: str) -> Config:
             f"--config {name_or_file}: no such configuration or file",
             hint=f"is {near[0]} meant? There are {known}" if near else f"there are {known}, or name a file",
         )
+    prepare_mmaction()  # for what a user's file imports, and for a `_base_` inside MMAction2
     try:
         return Config.fromfile(str(path))
     except _CONFIG_FAULTS as error:
@@ -81,6 +85,8 @@ def complete_config(
     planned_epochs = (cfg.get("train_cfg") or {}).get("max_epochs")
     apply_overrides(cfg, options.overrides)
     apply_options(cfg, options, planned_epochs=planned_epochs)
+    if options.overrides.get("class_weights") == "none" and LOSS_WEIGHTS not in options.overrides:
+        cfg.merge_from_dict({LOSS_WEIGHTS: None})  # a finished run's configuration holds those of its dataset
     if dataset is not None:
         (fill_from_dataset if "clip" in cfg else point_at_dataset)(cfg, dataset)
     elif "clip" in cfg:

@@ -49,9 +49,10 @@ def run_checks(*, data: Path | None = None, current_folder: Path = Path()) -> Di
         onnx = pool.submit(run_probe, "onnx")
         opencv = pool.submit(run_probe, "opencv")
         hdf5 = pool.submit(run_probe, "hdf5", str(writable))
-        weights = pool.submit(check_weights, current_folder)
         dataset = pool.submit(check_dataset, data, current_folder)
         gpus = check_gpus(torch.result(), driver.result())
+        has_gpu = bool(torch.result().facts.get("gpus"))
+        weights = pool.submit(check_weights, current_folder, needed=has_gpu)
         checks: list[Check] = [
             check_python(),
             check_torch(torch.result(), driver.result()),
@@ -70,7 +71,7 @@ def run_checks(*, data: Path | None = None, current_folder: Path = Path()) -> Di
             weights.result(),
             dataset.result(),
         ]
-    return diagnose(checks, device="cuda" if torch.result().facts.get("gpus") else "cpu")
+    return diagnose(checks, device="cuda" if has_gpu else "cpu")
 
 
 @contextmanager

@@ -9,8 +9,13 @@ from thermalctl.environment.diagnosis import Check
 from thermalctl.errors import DatasetError
 
 
-def check_weights(current_folder: Path) -> Check:
-    """Return whether the weights that `train` uses by default are here and whole."""
+def check_weights(current_folder: Path, *, needed: bool) -> Check:
+    """Return whether the weights of the guide's configuration are here and whole.
+
+    Args:
+        current_folder: where `checkpoints/` is looked for.
+        needed: whether `train` starts from them unless told otherwise, as it does where there is a GPU.
+    """
     from thermalctl.weights.catalog import DEFAULT_WEIGHTS, get_entry
     from thermalctl.weights.listing import look_up
 
@@ -19,9 +24,9 @@ def check_weights(current_folder: Path) -> Check:
     if listed.status == "absent":
         return Check(
             name="weights",
-            status="warning",
+            status="failed" if needed else "warning",
             found=f"{DEFAULT_WEIGHTS} is not here",
-            why="without it train starts from random weights, which takes more data",
+            why="train starts from it unless told --load-from none" if needed else "slowfast-r50 starts from it",
             fix=command,
         )
     if listed.status == "damaged":
