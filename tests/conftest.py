@@ -51,6 +51,9 @@ SMALL = {
     "model.cls_head.in_channels": 80,
     "train_dataloader.batch_size": 6,
     "val_dataloader.batch_size": 6,
+    "optim_wrapper.optimizer.type": "SGD",
+    "optim_wrapper.optimizer.lr": 0.05,
+    "auto_scale_lr.base_batch_size": 8,
 }
 
 

@@ -28,6 +28,8 @@ from thermalctl.reports.classification import Report, ReportFiles, build_report,
 #: Where the demo leaves everything.
 DEMO_FOLDER = Path("thermalctl_demo")
 DEMO_CONFIG = "slowfast-tiny"
+#: Fixed beforehand; the demo has to fit into four minutes on two cores.
+DEMO_EPOCHS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ def run_demo(
     simulate_dataset(layout.root, DEMO_SIMULATION)
 
     on_step("training a small SlowFast; the last session is held out")
-    options = TrainOptions(seed=seed)
+    options = TrainOptions(epochs=DEMO_EPOCHS, seed=seed)
     plan = plan_training(config=DEMO_CONFIG, data=layout.root, work_dir=work_dir, options=options)
     train(plan.cfg, on_event=on_event, command=("thermalctl", "demo"))
 

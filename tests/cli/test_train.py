@@ -8,48 +8,10 @@ from typing import Any
 
 import pytest
 
-from thermalctl.dataset.simulate import simulate_dataset
-from thermalctl.recordings.simulate import SimulationOptions
-
 Run = Callable[..., Any]
 #: A real SlowFast that trains in seconds.
 QUICK = ("--config", "slowfast-tiny", "--device", "cpu", "--epochs", "1", "--batch-size", "4")
 SMALL = ("--cfg-options", "clip.num_frames=16", "clip.input_size=(16,24)")
-
-
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("simulated") / "thermal_action_dataset"
-    options = SimulationOptions(
-        num_sessions=2,
-        recordings_per_session=1,
-        frames_per_recording=300,
-        keyframes_per_recording=8,
-        frame_size=(16, 24),
-    )
-    simulate_dataset(root, options)
-    return root
-
-
-@pytest.fixture
-def folder(simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a dataset below it, and the user in it."""
-    (tmp_path / "ThermalDataGen").mkdir()
-    shutil.copytree(simulated, tmp_path / "ThermalDataGen" / simulated.name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def trained(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A work dir, trained through the command line."""
-    import subprocess
-    import sys
-
-    work_dir = tmp_path_factory.mktemp("runs") / "run"
-    arguments = ["train", "--data", str(simulated), "--work-dir", str(work_dir), *QUICK, *SMALL]
-    subprocess.run([sys.executable, "-m", "thermalctl", *arguments], check=True, capture_output=True)
-    return work_dir
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ from mmengine.config import Config
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
 from thermalctl.engine.config import complete_config, load_config
+from thermalctl.engine.events import Event, ValidationDone
 from thermalctl.engine.options import TrainOptions
+from thermalctl.engine.train import TrainResult, prepare_training, train
 
 
 @pytest.fixture(scope="session")
@@ -157,3 +159,48 @@ def users_config(tmp_path: Path, simulated_dataset: Path) -> Path:
     path = tmp_path / "thermal_slowfast.py"
     path.write_text(USERS_CONFIG.replace("{root}", str(simulated_dataset)), encoding="utf-8")
     return path
+
+
+class Training:
+    """Trains the small SlowFast in one folder, and remembers what was told.
+
+    Attributes:
+        work_dir: the folder.
+        events: everything told so far, over all runs.
+    """
+
+    def __init__(self, cfg: Config, dataset: ThermalDataset | None, work_dir: Path, overrides: dict[str, Any]) -> None:
+        self.cfg = cfg
+        self.dataset = dataset
+        self.work_dir = work_dir
+        self.overrides = overrides
+        self.events: list[Event] = []
+
+    def prepare(self, **options: Any) -> Config:
+        """Return the complete configuration."""
+        overrides = self.overrides | options.pop("overrides", {})
+        options = {"epochs": 1, "device": "cpu", "overrides": overrides} | options
+        return prepare_training(self.cfg, TrainOptions(**options), self.dataset, work_dir=self.work_dir)
+
+    def run(self, *, stop_after: int | None = None, **options: Any) -> TrainResult:
+        """Train; with `stop_after` the process is interrupted once that epoch is validated."""
+
+        def tell(event: Event) -> None:
+            self.events.append(event)
+            if stop_after is not None and isinstance(event, ValidationDone) and event.epoch == stop_after:
+                raise KeyboardInterrupt
+
+        return train(self.prepare(**options), on_event=tell, command=("thermalctl", "train", "--seed", "1"))
+
+
+@pytest.fixture
+def training(tiny: Config, dataset: ThermalDataset, tmp_path: Path, small: dict[str, Any]) -> Training:
+    """A training of the small SlowFast in a folder of its own; a checkpoint each epoch."""
+    overrides = small | {"default_hooks.checkpoint.interval": 1}
+    return Training(tiny, dataset, tmp_path / "run", overrides)
+
+
+@pytest.fixture
+def users_training(users_config: Path, tmp_path: Path) -> Training:
+    """A training of a user's own MMAction2 configuration, on the files that it names."""
+    return Training(load_config(str(users_config)), None, tmp_path / "theirs", {})

@@ -49,6 +49,7 @@ def export_onnx(
         Input,
         typer.Option(
             "--input",
+            metavar="raw|rgb",
             help="What goes in: raw degrees Celsius (N, T, H, W); rgb, the normalised input (N, C, T, h, w).",
         ),
     ] = Input.RAW,
@@ -56,9 +57,14 @@ def export_onnx(
         int, typer.Option(help="ONNX operator set, 11 to 23; below 18 by torch's older exporter.", metavar="N")
     ] = 20,
     tolerance: Annotated[
-        float, typer.Option(help="Largest difference in probability from PyTorch; above it the exit code is 1.", min=0)
+        float,
+        typer.Option(
+            metavar="X", help="Largest difference in probability from PyTorch; above it the exit code is 1.", min=0
+        ),
     ] = 1e-4,
-    num_clips: Annotated[int, typer.Option("--clips", help="How many clips to check on at most.", min=1)] = 16,
+    num_clips: Annotated[
+        int, typer.Option("--clips", metavar="N", help="How many clips to check on at most.", min=1)
+    ] = 16,
     last: Annotated[
         bool, typer.Option("--last", help="The last checkpoint, although there is one chosen as the best.")
     ] = False,

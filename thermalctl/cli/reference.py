@@ -30,9 +30,9 @@ def write_reference() -> str:
 def _describe(name: str, command: Any) -> str:
     arguments = [param for param in command.params if param.param_type_name == "argument" and not param.hidden]
     usage = " ".join(["thermalctl", name, *(f"[{_find_metavar(param)}]" for param in arguments), "[OPTIONS]"])
-    rows = [f"| `{_find_metavar(param)}` | {_escape(param.help)} |" for param in arguments]
+    rows = [f"| `{_escape(_find_metavar(param))}` | {_escape(param.help)} |" for param in arguments]
     rows += [
-        f"| `{_spell(param)}` | {_escape(param.help)}{_say_default(param)} |"
+        f"| `{_escape(_spell(param))}` | {_escape(param.help)}{_say_default(param)} |"
         for param in command.params
         if param.param_type_name == "option" and not param.hidden and param.name != "help"
     ]
@@ -53,7 +53,7 @@ def _find_metavar(param: Any) -> str:
 
 def _say_default(option: Any) -> str:
     is_said = option.is_flag or option.default is None or "Default:" in (option.help or "")
-    return "" if is_said else f" Default: {option.default}."
+    return "" if is_said else f" Default: {getattr(option.default, 'value', option.default)}."
 
 
 def _escape(text: str | None) -> str:

@@ -58,7 +58,7 @@ model = dict(
         type="SlowFastHead",
         in_channels=160,  # 128 of the slow pathway and 32 of the fast one
         num_classes=None,
-        dropout_ratio=0.5,
+        dropout_ratio=0.2,
         average_clips="prob",
         loss_cls=dict(type="CrossEntropyLoss", class_weight=None),
     ),
@@ -68,6 +68,7 @@ model = dict(
             crop_area=(0.7, 1.0),
             crop_aspect=(0.85, 1.15),
             flip=0.5,
+            flip_vertical=0.5,  # the camera looks straight down
             brightness=0.1,
             contrast=0.1,
         ),
@@ -93,19 +94,19 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type="thermalctl.engine.accuracy.ClassAccuracy")
 test_evaluator = val_evaluator
 
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=20, val_begin=1, val_interval=1)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=30, val_begin=1, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
 
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="SGD", lr=0.05, momentum=0.9, weight_decay=1e-4),
+    optimizer=dict(type="AdamW", lr=0.002, weight_decay=0.05),
     clip_grad=dict(max_norm=40, norm_type=2),
 )
 # --epochs stretches both in proportion.
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, by_epoch=True, begin=0, end=4, convert_to_iter_based=True),
-    dict(type="CosineAnnealingLR", T_max=16, eta_min=1e-4, by_epoch=True, begin=4, end=20, convert_to_iter_based=True),
+    dict(type="LinearLR", start_factor=0.01, by_epoch=True, begin=0, end=5, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", T_max=25, eta_min=1e-5, by_epoch=True, begin=5, end=30, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=8)
 

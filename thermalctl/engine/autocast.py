@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from torch import nn
+from torch import Tensor, nn
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 class AutocastOptimWrapper(AmpOptimWrapper):
@@ -26,14 +28,58 @@ class AutocastOptimWrapper(AmpOptimWrapper):
         scales = self.cast_dtype is torch.float16 and self.device_type == "cuda"
         self.loss_scaler = torch.amp.GradScaler(self.device_type, enabled=scales)
         self._scale_update_param = None
+        self._is_model_guarded = False
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Run the forward pass in mixed precision, and leave gradient accumulation to MMEngine."""
+        if self.device_type == "cpu" and not self._is_model_guarded:
+            keep_small_maps_in_float32(model)
+            self._is_model_guarded = True
         with OptimWrapper.optim_context(self, model), torch.autocast(self.device_type, dtype=self.cast_dtype):
             yield
 
 
 def choose_dtype(device_type: str) -> torch.dtype:
     """Return bfloat16 where the device computes in it, else float16."""
-    return torch.float16 if device_type == "cuda" and not torch.cuda.is_bf16_supported() else torch.bfloat16
+    if device_type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16
+
+
+def keep_small_maps_in_float32(model: nn.Module) -> None:
+    """Make convolutions compute in float32 on a CPU where an axis of their map is shorter than their kernel.
+
+    oneDNN's weight gradient in bfloat16 reads and writes beyond its memory there (torch 2.13, AVX-512): of 300 kernels
+    and maps tried it was wrong, infinite or not a number, or the process died; 2x1x2 under (1, 3, 3) in strides of
+    (1, 2, 2) is one. Where every axis is as long as the kernel, all were right. Not reported upstream.
+    """
+    for module in model.modules():
+        if isinstance(module, _CONVOLUTIONS):
+            guard = _SmallMapGuard()
+            module.register_forward_pre_hook(guard.leave_autocast)
+            module.register_forward_hook(guard.return_to_autocast, always_call=True)
+
+
+class _SmallMapGuard:
+    """Takes one convolution out of autocast on a CPU, for those of its inputs that are too small."""
+
+    def __init__(self) -> None:
+        self._has_left = False
+
+    def leave_autocast(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not (torch.is_autocast_enabled("cpu") and _is_small(module, inputs[0])):
+            return None
+        torch.set_autocast_enabled("cpu", False)
+        self._has_left = True
+        return (inputs[0].float(), *inputs[1:])
+
+    def return_to_autocast(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Any) -> None:
+        if self._has_left:
+            torch.set_autocast_enabled("cpu", True)
+            self._has_left = False
+
+
+def _is_small(convolution: Any, maps: Tensor) -> bool:
+    extents = (d * (k - 1) + 1 for d, k in zip(convolution.dilation, convolution.kernel_size, strict=True))
+    return any(size < extent for size, extent in zip(maps.shape[2:], extents, strict=True))

@@ -48,14 +48,8 @@ def score_split(
     target = restored.clip_spec.target if restored.clip_spec else "frame"
     samples = dataset.samples(split, target)
     logits, scores = _run(restored, make_loader(restored, dataset, split, batch_size, num_workers), device, on_progress)
-    spec = restored.clip_spec
-    protocol = describe_protocol(
-        dataset,
-        spec.num_frames if spec else 64,
-        window_s=spec.window_s if spec else None,
-        split=split,
-        target=target,
-    )
+    num_frames, window_s = _find_clip_length(restored)
+    protocol = describe_protocol(dataset, num_frames, window_s=window_s, split=split, target=target)
     return Predictions(
         sample_ids=tuple(sample.sample_id for sample in samples),
         labels=np.array([sample.label for sample in samples], dtype=np.int64),
@@ -140,6 +134,14 @@ def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, ba
     }
     with DefaultScope.overwrite_default_scope("mmaction"):
         return Runner.build_dataloader(loader)
+
+
+def _find_clip_length(restored: RestoredModel) -> tuple[int, float | None]:
+    """Return how many frames a clip has, and over how many seconds they are spread; None for consecutive frames."""
+    spec = restored.clip_spec
+    if spec is None:
+        return _find_guide_source(restored).get("frame_window", ClipSpec.num_frames), None
+    return spec.num_frames, spec.window_s if spec.time_sampling == "uniform" else None
 
 
 def _find_guide_source(restored: RestoredModel) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from thermalctl.engine.events import Event, OnEvent, ValidationDone
 from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.provenance import find_trained_dataset, record_run
+from thermalctl.engine.resuming import EpochSeedHook, PatienceHook
 from thermalctl.engine.runner import ThermalRunner, build_runner
 from thermalctl.engine.summary import summarise_run
 from thermalctl.engine.trust import load_checkpoint_safely
@@ -109,6 +110,8 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
     dataset = find_trained_dataset(cfg)
     record = record_run(runner, dataset, command)
     write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key != "train_sample_ids"})
+    runner.register_hook(EpochSeedHook())
+    runner.register_hook(PatienceHook())
     runner.register_hook(ProvenanceHook(record))
     runner.register_hook(EventHook(watch))
     runner.register_hook(StartHook(lambda: watch(summarise_run(runner, dataset, work_dir=work_dir))))

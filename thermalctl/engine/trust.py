@@ -6,10 +6,12 @@ author's choosing.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import pickle
 import re
 import struct
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,12 +52,16 @@ def load_checkpoint_safely(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Detected pickle protocol", category=UserWarning)
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file", hint="a run's checkpoints are in its work dir, *.pth") from None
     except pickle.UnpicklingError as error:
         raise _explain_refusal(path, str(error)) from error
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a file cut short makes torch seek to before its beginning
+            raise _report_damage(path) from error
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error})", hint="check the path") from error
     except _DAMAGE as error:
         raise _report_damage(path) from error

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from thermalctl.evaluation.predictions import read_predictions
+
+Run = Callable[..., Any]
+
+
+def test_scores_are_written_where_report_looks(trained: Path, simulated: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated)
+    assert outcome.code == 0, outcome.err
+    predictions = read_predictions(trained / "predictions_val.npz")
+    images = json.loads((simulated / "annotations/val.json").read_text())["images"]
+    assert list(predictions.sample_ids) == [image["id"] for image in images]
+    outcome = thermalctl("report", trained)
+    assert outcome.code == 0, outcome.err
+    assert "always the majority" in outcome.out
+    assert "drawn as in training" in outcome.out
+
+
+def test_best_checkpoint_is_taken_unless_the_last_is_asked_for(
+    trained: Path, simulated: Path, tmp_path: Path, thermalctl: Run
+) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated, "--output", tmp_path / "best.npz")
+    assert "best_acc_top1_epoch_1.pth" in outcome.err
+    assert "optimistic" in outcome.err
+    outcome = thermalctl("test", trained, "--data", simulated, "--output", tmp_path / "last.npz", "--last")
+    assert "epoch_1.pth" in outcome.err
+    assert "best_acc" not in outcome.err
+    assert read_predictions(tmp_path / "last.npz").protocol.selection_split is None
+
+
+def test_another_split_goes_into_a_file_of_its_own(trained: Path, simulated: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated, "--split", "train")
+    assert outcome.code == 0, outcome.err
+    assert read_predictions(trained / "predictions_train.npz").protocol.split == "train"
+
+
+def test_unknown_split_is_exit_2(trained: Path, simulated: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated, "--split", "vall")
+    assert outcome.code == 2
+    assert "train, val" in outcome.err
+
+
+def test_no_run_is_exit_2(folder: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test")
+    assert outcome.code == 2
+    assert "thermalctl train" in outcome.err
+
+
+class _Gadget:
+    def __reduce__(self) -> Any:
+        return os.system, ("touch executed",)
+
+
+def test_malicious_checkpoint_runs_nothing(folder: Path, trained: Path, thermalctl: Run) -> None:
+    """Neither a pickle that calls, nor a config that imports, through any command that takes a checkpoint."""
+    path = folder / "evil.pth"
+    torch.save({"state_dict": {}, "meta": _Gadget()}, path)
+    for command in (["test", path], ["export-onnx", path], ["train", "--load-from", path]):
+        outcome = thermalctl(*command)
+        assert outcome.code == 2, outcome.err
+        assert "refused" in outcome.err
+    assert not (folder / "executed").exists()
+
+
+def test_config_inside_a_checkpoint_is_not_executed(folder: Path, trained: Path, thermalctl: Run) -> None:
+    shutil.copytree(trained, folder / "work_dirs" / "run")
+    path = folder / "work_dirs/run/epoch_1.pth"
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint["meta"]["cfg"] = "import os\nos.system('touch executed')\n" + checkpoint["meta"]["cfg"]
+    torch.save(checkpoint, path)
+    outcome = thermalctl("test", "--last")
+    assert outcome.code == 2, outcome.err
+    assert "line 1" in outcome.err
+    assert not (folder / "executed").exists()
+
+
+@pytest.mark.parametrize("command", ["test", "export-onnx"])
+def test_file_that_is_no_checkpoint_is_exit_2(folder: Path, thermalctl: Run, command: str) -> None:
+    (folder / "noise.pth").write_bytes(bytes(range(256)) * 10)
+    outcome = thermalctl(command, "noise.pth")
+    assert outcome.code == 2
+    assert "noise.pth" in outcome.err
+    assert "Traceback" not in outcome.err
