@@ -54,9 +54,8 @@ class TrainingDisplay:
         self._console.print(Text(f"· {text}", style="bold"))
 
     def _show_step(self, event: StepDone) -> None:
-        memory = "" if event.memory_gib is None else f"  {event.memory_gib:.1f} GiB"
         facts = (
-            f"loss {event.loss:.3f}  lr {event.lr:.2g}  {event.clips_per_s:.0f} clips/s{memory}"
+            f"loss {event.loss:.3f}  lr {event.lr:.2g}  {event.clips_per_s:.0f} clips/s  {event.memory_gib:.1f} GiB"
             f"  {_format_time(event.seconds_left)} left"
         )
         width = len(str(event.num_steps))
@@ -92,7 +91,8 @@ def describe_start(started: RunStarted) -> list[Text]:
 def show_result(result: TrainResult) -> None:
     """Print how a training ended, and what comes next."""
     ended = "stopped early after" if result.stopped_early else "trained for"
-    console.print_line(f"{ended} {result.epochs} epochs in {_format_time(result.seconds)}")
+    epochs = f"{result.epochs} epoch{'' if result.epochs == 1 else 's'}"
+    console.print_line(f"{ended} {epochs} in {_format_time(result.seconds)}")
     table = console.plain_table(
         "", "top-1", "top-3", "mean class", "checkpoint", right=("top-1", "top-3", "mean class")
     )
@@ -104,7 +104,7 @@ def show_result(result: TrainResult) -> None:
         table.add_row(name, *scores, checkpoint.name if checkpoint else "")
     console.print_table(table)
     if result.best_epoch is not None:
-        console.print_note("The best epoch was chosen on these same validation clips, so its figures flatter.")
+        console.print_note("The best epoch was chosen on these same clips, so its figures flatter.")
     console.print_unwrapped(f"next: thermalctl test {result.work_dir}")
 
 

@@ -66,7 +66,7 @@ class StepDone:
         loss: of this step.
         lr: the current rate of the last group, the head's.
         clips_per_s: over the last steps, data and all.
-        memory_gib: the most that the device held so far; None on a CPU.
+        memory_gib: the most that was held so far, on the GPU or, without one, by this process.
         seconds_left: until the last epoch ends, at this speed.
     """
 
@@ -77,7 +77,7 @@ class StepDone:
     loss: float
     lr: float
     clips_per_s: float
-    memory_gib: float | None
+    memory_gib: float
     seconds_left: float
 
 

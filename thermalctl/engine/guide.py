@@ -1,7 +1,7 @@
 """What a configuration of the finetuning guide's scripts does to a clip, said as a `ClipSpec`.
 
-The guide's samples are 8-bit pictures that OpenCV resizes, rounding to whole levels; a `ClipSpec` in degrees can follow
-it to within half a level of 255.
+The guide's samples are 8-bit pictures that OpenCV resizes in fixed-point arithmetic; a `ClipSpec` in degrees can follow
+it to within one level of 255 (measured: 0.82 at most, 0.13 on average).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -66,7 +68,7 @@ class EventHook(Hook):
                 loss=float(loss),
                 lr=runner.optim_wrapper.get_lr()["lr"][-1],
                 clips_per_s=len(data_batch["data_samples"]) / max(seconds_per_step, 1e-9),
-                memory_gib=torch.cuda.max_memory_allocated() / GIB if on_gpu else None,
+                memory_gib=measure_memory_gib(on_gpu=on_gpu),
                 seconds_left=(runner.max_iters - runner.iter - 1) * seconds_per_step,
             )
         )
@@ -83,6 +85,14 @@ class EventHook(Hook):
                 is_best=best.endswith(f"_epoch_{runner.epoch}.pth"),
             )
         )
+
+
+def measure_memory_gib(*, on_gpu: bool) -> float:
+    """Return the most memory held so far, GiB: of the GPU by torch, or of the machine by this process."""
+    if on_gpu:
+        return torch.cuda.max_memory_allocated() / GIB
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2) counts in KiB on Linux, in bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / GIB
 
 
 class StartHook(Hook):
