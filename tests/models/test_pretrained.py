@@ -151,9 +151,7 @@ def test_parameters_that_the_file_lacks_are_named() -> None:
 def test_weights_of_another_architecture_are_refused_and_change_nothing() -> None:
     model = Recogniser(width=8)
     before = copy_state(model)
-    with pytest.raises(
-        CheckpointError, match=r"only 0% of the backbone's weights .* unknown one is other\.0"
-    ):
+    with pytest.raises(CheckpointError, match=r"only 0% of the backbone's weights .* unknown one is other\.0"):
         fit_pretrained(model, {"other.0": torch.zeros(3), "cls_head.weight": torch.zeros(4, 8)})
     with pytest.raises(CheckpointError, match="expected 90%") as caught:
         fit_pretrained(model, Recogniser(width=16).state_dict())
