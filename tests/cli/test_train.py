@@ -139,9 +139,15 @@ def test_broken_dataset_is_exit_2_and_named(
         (["--load-from", "nowhere.pth"], "nowhere.pth"),
         (["--resume", "--work-dir", "nowhere"], "nowhere"),
         (["what"], "what"),
+        (["--cfg-options", "clip.num_frames=15"], "clip.num_frames is 15"),
+        (["--config", "division.py"], "ZeroDivisionError"),
+        (["--config", "almost_empty.py"], "has no model"),
+        (["--work-dir", "/dev/null/run"], "/dev/null"),
     ],
 )
 def test_bad_request_is_exit_2_in_two_lines(folder: Path, thermalctl: Run, arguments: list[str], named: str) -> None:
+    (folder / "division.py").write_text("x = 1 / 0")
+    (folder / "almost_empty.py").write_text("x = 1")
     outcome = thermalctl("train", *arguments)
     assert outcome.code == 2, outcome.err
     assert named in outcome.err
@@ -149,6 +155,46 @@ def test_bad_request_is_exit_2_in_two_lines(folder: Path, thermalctl: Run, argum
     assert len(errors) == 2
     assert "Traceback" not in outcome.err
     assert not list(folder.glob("work_dirs/*/*"))
+
+
+def test_interrupted_training_says_how_to_go_on(
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thermalctl: Run
+) -> None:
+    from thermalctl.engine import hooks
+
+    def interrupt(self: object, runner: Any, metrics: object = None) -> None:
+        if runner.epoch == 2:
+            raise KeyboardInterrupt
+
+    arguments = ("train", "--data", simulated, "--work-dir", tmp_path / "run", *QUICK[:4], "--epochs", "3", *SMALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(hooks.EventHook, "after_val_epoch", interrupt)
+        outcome = thermalctl(*arguments)
+    assert outcome.code == 130
+    assert f"thermalctl train --resume --work-dir {tmp_path / 'run'}" in outcome.err
+    outcome = thermalctl("train", "--resume", "--work-dir", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith("trained for 3 epochs")
+    outcome = thermalctl("train", "--resume", "--work-dir", tmp_path / "run")
+    assert outcome.out.startswith("nothing left to train: 3 of 3 epochs")
+
+
+def test_clips_that_were_trained_on_are_told(trained: Path, simulated: Path, tmp_path: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated, "--split", "all", "--output", tmp_path / "all.npz")
+    assert "8 of these 16 clips were trained on" in outcome.err
+
+
+def test_cpu_threads_are_those_of_the_configuration(
+    trained: Path, simulated: Path, tmp_path: Path, thermalctl: Run
+) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        thermalctl("train", "--data", simulated, *QUICK, "--dry-run", *SMALL, "cpu_threads=3")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_two_datasets_are_ambiguous(folder: Path, thermalctl: Run) -> None:

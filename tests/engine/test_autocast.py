@@ -50,6 +50,14 @@ def test_gradient_on_a_map_smaller_than_the_kernel_is_right(size: tuple[int, int
     torch.testing.assert_close(found, expected)
 
 
+def test_map_shorter_than_the_stride_is_small_too() -> None:
+    conv = nn.Conv3d(2, 16, 1, (1, 2, 2))
+    keep_small_maps_in_float32(conv)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert conv(torch.ones(1, 2, 5, 1, 1)).dtype == torch.float32
+        assert conv(torch.ones(1, 2, 5, 2, 2)).dtype == torch.bfloat16
+
+
 def test_map_as_large_as_the_kernel_is_computed_in_bfloat16() -> None:
     expected, _ = measure_weight_gradient((2, 3, 3), in_bfloat16=False)
     found, dtype = measure_weight_gradient((2, 3, 3), in_bfloat16=True)

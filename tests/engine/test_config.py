@@ -28,8 +28,16 @@ Compare = Callable[[Config, Config], dict[str, Any]]
 
 def test_shipped_configurations_are_listed_and_read() -> None:
     assert list_shipped_configs() == ["slowfast-r50", "slowfast-tiny"]
-    assert load_config("slowfast-r50").train_cfg.max_epochs == 100
-    assert load_config("slowfast-tiny").train_cfg.max_epochs == 20
+    for name in list_shipped_configs():
+        assert load_config(name).model.type == "Recognizer3D"
+
+
+@pytest.mark.parametrize("name", ["slowfast-r50", "slowfast-tiny"])
+def test_shipped_schedule_fills_the_training(name: str) -> None:
+    cfg = load_config(name)
+    warmup, decay = cfg.param_scheduler
+    assert (warmup.begin, warmup.end, decay.end) == (0, decay.begin, cfg.train_cfg.max_epochs)
+    assert decay.T_max == decay.end - decay.begin
 
 
 def test_unknown_configuration_is_refused_with_the_nearest() -> None:
@@ -187,6 +195,18 @@ def test_folded_stem_takes_one_channel(r50: Config, dataset: ThermalDataset, com
     assert (backbone.slow_pathway.in_channels, backbone.fast_pathway.in_channels) == (1, 1)
 
 
+def test_configuration_that_leaves_preprocessor_and_loss_out_gets_them(
+    r50: Config, dataset: ThermalDataset, complete: Complete
+) -> None:
+    cfg = Config(r50.to_dict())
+    cfg.model.pop("data_preprocessor")
+    cfg.model.cls_head.pop("loss_cls")
+    model = complete(cfg, dataset).model
+    assert model.data_preprocessor.type == "thermalctl.pipeline.preprocessor.ThermalDataPreprocessor"
+    assert model.data_preprocessor.clip_spec.num_frames == 64
+    assert (model.cls_head.loss_cls.type, len(model.cls_head.loss_cls.class_weight)) == ("CrossEntropyLoss", 14)
+
+
 def test_backbone_without_that_parameter_keeps_its_three_channels(
     r50: Config, dataset: ThermalDataset, complete: Complete
 ) -> None:
@@ -286,6 +306,7 @@ def test_completed_configuration_survives_its_own_text(
     assert compare(completed, complete(load_config(str(path)), dataset)) == {}
 
 
+@pytest.mark.slow
 def test_users_configuration_is_read_by_a_fresh_process(users_config: Path) -> None:
     """Its `_base_` and `custom_imports` need the cures of `thermalctl.compat`."""
     script = (
@@ -297,6 +318,7 @@ def test_users_configuration_is_read_by_a_fresh_process(users_config: Path) -> N
     assert done.stdout == "mmaction\n", done.stderr
 
 
+@pytest.mark.slow
 def test_users_own_class_of_the_guides_name_keeps_it(tmp_path: Path) -> None:
     """A fork of MMAction2 has a class of that name; it is registered while its configuration is read."""
     (tmp_path / "their_fork.py").write_text(

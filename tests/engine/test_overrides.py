@@ -97,6 +97,8 @@ READ_BY_SOMETHING = [
     "test_cfg.fp16",
     "launcher",
     "class_weights",
+    "cpu_threads",
+    "find_unused_parameters",
     "load_from",
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.samples import ThermalDataset
@@ -27,13 +28,18 @@ def edit(source: Path, target: Path, **meta: Any) -> Path:
     return target
 
 
-def test_own_checkpoint_says_it_all(trained_run: Path, dataset: ThermalDataset) -> None:
+def test_own_checkpoint_says_it_all(trained_run: Path, dataset: ThermalDataset, tiny: Config) -> None:
     path = trained_run / "epoch_1.pth"
     restored = restore_model(path)
     assert restored.is_own
     assert restored.classes == dataset.classes
     assert restored.clip_spec == ClipSpec(
-        classes=dataset.classes, num_frames=8, input_size=(16, 24), channels="fold", mean=(110.0,), std=(30.0,)
+        classes=dataset.classes,
+        num_frames=8,
+        input_size=(16, 24),
+        channels="fold",
+        mean=tiny.clip.mean,
+        std=tiny.clip.std,
     )
     assert (restored.path, restored.epoch) == (path, 1)
     assert restored.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -16,11 +16,8 @@ from thermalctl.cli.inspect_dataset import inspect_dataset
 from thermalctl.cli.report import report
 from thermalctl.cli.test import test
 from thermalctl.cli.train import train
-from thermalctl.errors import ThermalctlError
+from thermalctl.errors import RequestError, ThermalctlError
 from thermalctl.version import __version__
-
-#: Exit code of a command stopped with Ctrl-C, as shells report it.
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="thermalctl",
@@ -53,7 +50,7 @@ app.command()(doctor)
 app.command()(demo)
 app.command()(download_weights)
 app.command()(inspect_dataset)
-app.command()(train)
+app.command(context_settings={"allow_extra_args": True})(train)  # for --cfg-options A=1 B=2
 app.command()(test)
 app.command()(report)
 app.command()(export_onnx)
@@ -68,6 +65,12 @@ def main() -> None:
             raise
         console.print_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None or "--debug" in sys.argv:
+            raise
+        problem = f"{error.filename}: {error.strerror}"
+        console.print_error(RequestError(problem, hint="check the path, and that you may write there"))
+        sys.exit(RequestError.exit_code)
     except KeyboardInterrupt:
         console.print_note("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(console.EXIT_INTERRUPTED)

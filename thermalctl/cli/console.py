@@ -17,6 +17,8 @@ from rich.text import Text
 
 from thermalctl.errors import ThermalctlError
 
+#: Exit code of a command stopped with Ctrl-C, as shells report it.
+EXIT_INTERRUPTED = 130
 #: Width where there is no terminal to ask, as in a pipe or a log.
 PLAIN_WIDTH = 80
 
@@ -51,6 +53,11 @@ def print_table(table: Table) -> None:
 def print_note(text: str) -> None:
     """Print a remark to standard error."""
     stderr().print(Text(text, style="dim"), soft_wrap=True)
+
+
+def print_remark(sentence: str) -> None:
+    """Print a sentence to standard error, wrapped at its width."""
+    stderr().print(Text(sentence, style="dim"))
 
 
 def print_json(value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,6 +77,6 @@ def _show(result: TestResult, predictions: Predictions) -> None:
     )
     console.print_table(table)
     for sentence in describe_protocol(predictions.protocol, predictions.sessions):
-        console.print_note(sentence)
+        console.print_remark(sentence)
     console.print_unwrapped(f"predictions: {result.predictions}")
-    console.print_unwrapped(f"next: thermalctl report {result.predictions} --confusion")
+    console.print_unwrapped(f"next: thermalctl report {shlex.quote(str(result.predictions))} --confusion")

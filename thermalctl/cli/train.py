@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,13 +12,16 @@ from thermalctl.cli import console
 from thermalctl.cli.options import ConfigOption, DataOption, DeviceOption, JsonOption, NumWorkersOption
 from thermalctl.errors import RequestError
 
+if TYPE_CHECKING:
+    from thermalctl.engine.plan import TrainingPlan
+
 _LEARNING = "Learning"
 _RUNNING = "Running"
 _CONFIG = "Configuration"
 
 
 def train(
-    extra_pairs: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="")] = None,
+    context: typer.Context,
     data: DataOption = None,
     config: ConfigOption = None,
     work_dir: Annotated[
@@ -134,7 +137,7 @@ def train(
 
     Bare, it takes the only dataset below the current folder and the configuration that suits this machine.
     """
-    pairs = _collect_pairs(cfg_options, extra_pairs)  # before the heavy imports: a slip is told at once
+    pairs = _collect_pairs(cfg_options, context.args)  # before the heavy imports: a slip is told at once
     from thermalctl.engine.options import TrainOptions
     from thermalctl.engine.overrides import parse_overrides
     from thermalctl.engine.plan import plan_training
@@ -163,32 +166,36 @@ def train(
     if print_config:
         console.print_unwrapped(plan.cfg.pretty_text)
     elif dry_run:
-        _try(plan.cfg, as_json=as_json)
+        _try(plan, as_json=as_json)
     else:
-        _run(plan.cfg, as_json=as_json)
+        _run(plan, as_json=as_json)
 
 
-def _run(cfg: object, *, as_json: bool) -> None:
-    from thermalctl.cli.training_display import TrainingDisplay, show_result
+def _run(plan: TrainingPlan, *, as_json: bool) -> None:
+    from thermalctl.cli.training_display import TrainingDisplay, describe_interruption, show_result
     from thermalctl.engine.train import train as run_training
 
-    with TrainingDisplay() as display:
-        result = run_training(cfg, on_event=display, command=sys.argv)
+    try:
+        with TrainingDisplay() as display:
+            result = run_training(plan.cfg, on_event=display, command=sys.argv)
+    except KeyboardInterrupt:
+        console.print_note(describe_interruption(Path(plan.cfg.work_dir)))
+        raise typer.Exit(console.EXIT_INTERRUPTED) from None
     console.print_json(result) if as_json else show_result(result)
 
 
-def _try(cfg: object, *, as_json: bool) -> None:
+def _try(plan: TrainingPlan, *, as_json: bool) -> None:
     from thermalctl.cli.training_display import show_dry_run
     from thermalctl.engine.dry_run import dry_run
 
-    found = dry_run(cfg)
+    found = dry_run(plan.cfg)
     console.print_json(found) if as_json else show_dry_run(found)
     if found.problem:
         raise typer.Exit(1)
 
 
-def _collect_pairs(first: list[str] | None, rest: list[str] | None) -> list[str]:
-    """Return all KEY=VALUE pairs: `--cfg-options a=1 b=2` reaches us as an option and an argument, as click has it."""
+def _collect_pairs(first: list[str] | None, rest: list[str]) -> list[str]:
+    """Return all KEY=VALUE pairs: of `--cfg-options a=1 b=2`, the parser takes the second for an argument."""
     if rest and not first:
         raise RequestError(f"train: what is {rest[0]!r}?", hint="options begin with --; see thermalctl train --help")
-    return [*(first or []), *(rest or [])]
+    return [*(first or []), *rest]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -69,14 +71,14 @@ class TrainingDisplay:
         )
 
 
-def describe_start(started: RunStarted) -> list[Text]:
-    """Return what a run is about to do, a labelled line each."""
+def describe_start(started: RunStarted, *, weights: str | None = None) -> list[Text]:
+    """Return what a run is about to do, a labelled line each; `weights` replaces what is said of those."""
     present = sum(count > 0 for count in started.train_counts) if started.train_counts else len(started.classes)
     classes = f"{len(started.classes)} classes ({present} in train)"
     rows = [
         ("data", f"{started.num_train} train, {started.num_val} val clips, {classes}"),
         ("model", f"{started.model}, {started.num_parameters / 1e6:.1f} M parameters"),
-        ("weights", _describe_weights(started)),
+        ("weights", weights or _describe_weights(started)),
         ("rates", _describe_rates(started)),
         ("device", f"{started.device}, {started.precision}, batch {started.batch_size}"),
         ("run", str(started.work_dir)),
@@ -90,6 +92,9 @@ def describe_start(started: RunStarted) -> list[Text]:
 
 def show_result(result: TrainResult) -> None:
     """Print how a training ended, and what comes next."""
+    if not result.last:
+        console.print_line(f"nothing left to train: {result.epochs} of {result.epochs} epochs were done before")
+        return
     ended = "stopped early after" if result.stopped_early else "trained for"
     epochs = f"{result.epochs} epoch{'' if result.epochs == 1 else 's'}"
     console.print_line(f"{ended} {epochs} in {_format_time(result.seconds)}")
@@ -105,12 +110,20 @@ def show_result(result: TrainResult) -> None:
     console.print_table(table)
     if result.best_epoch is not None:
         console.print_note("The best epoch was chosen on these same clips, so its figures flatter.")
-    console.print_unwrapped(f"next: thermalctl test {result.work_dir}")
+    console.print_unwrapped(f"next: thermalctl test {shlex.quote(str(result.work_dir))}")
+
+
+def describe_interruption(work_dir: Path) -> str:
+    """Return what a training stopped with Ctrl-C leaves, and how to go on."""
+    if any(work_dir.glob("epoch_*.pth")):
+        return f"interrupted; go on with: thermalctl train --resume --work-dir {shlex.quote(str(work_dir))}"
+    return f"interrupted before the first checkpoint was saved; there is nothing to resume in {work_dir}"
 
 
 def show_dry_run(found: DryRun) -> None:
     """Print what a training would do."""
-    for line in describe_start(found.started):
+    weights = "missing, see below; random ones stand in" if found.are_weights_missing else None
+    for line in describe_start(found.started, weights=weights):
         console.stdout().print(line)
     shape = " x ".join(map(str, found.input_shape))
     started = found.started

@@ -90,7 +90,7 @@ def judge_conflicting_labels(num_conflicting: int, num_keyframes: int) -> Findin
         topic="labels",
         text=text,
         detail="ties go to the lowest class id, not to the riskier action",
-        fix='judge people, not frames (target "person")',
+        fix="judge people, not frames: train --cfg-options clip.target=person",
     )
 
 

@@ -82,7 +82,7 @@ def run_export(
     run = find_run(path)
     checkpoint = find_checkpoint(run, last=last)
     on_note(f"model: {checkpoint} ({run.how})")
-    output = output or run.folder / f"{checkpoint.stem}.onnx"
+    output = output or run.folder / f"{checkpoint.stem}{'_rgb' if input_kind == 'rgb' else ''}.onnx"
     if output.is_dir():
         raise RequestError(f"{output}: is a folder", hint=f"name a file, as {output / checkpoint.stem}.onnx")
     if output.exists() and not force:

@@ -28,13 +28,26 @@ from thermalctl.errors import ConfigError
 GUIDE_DATASET = "ThermalHDF5Dataset"
 #: What `train` takes when no configuration is named, by kind of device.
 DEFAULT_CONFIGS = {"cuda": "slowfast-r50", "cpu": "slowfast-tiny"}
+PREPROCESSOR = "thermalctl.pipeline.preprocessor.ThermalDataPreprocessor"
 #: Where a configuration has the weight of each class.
 LOSS_WEIGHTS = "model.cls_head.loss_cls.class_weight"
 #: MMAction2's validation metric, which ours extends.
 ACCURACY = "AccMetric"
 
 #: What goes wrong when a configuration file, which is Python, is run.
-_CONFIG_FAULTS = (SyntaxError, NameError, ImportError, AttributeError, KeyError, TypeError, ValueError, OSError)
+_CONFIG_FAULTS = (
+    SyntaxError,
+    NameError,
+    ImportError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    OSError,
+)
 
 
 def list_shipped_configs() -> list[str]:
@@ -107,8 +120,10 @@ def fill_from_dataset(cfg: Config, dataset: ThermalDataset) -> None:
     """Write into one of our configurations what the dataset decides."""
     spec = read_clip_spec(cfg, dataset.classes)
     values = spec.to_dict()
+    cfg.model.setdefault("data_preprocessor", {"type": PREPROCESSOR})
     cfg.model.data_preprocessor.clip_spec = values
     cfg.model.cls_head.num_classes = spec.num_classes
+    cfg.model.cls_head.setdefault("loss_cls", {"type": "CrossEntropyLoss"})  # MMAction2's default
     weighting = cfg.get("class_weights") or "none"
     if weighting not in ("none", "inverse"):
         raise ConfigError(
@@ -119,6 +134,7 @@ def fill_from_dataset(cfg: Config, dataset: ThermalDataset) -> None:
         counts = count_classes(dataset.samples("train", spec.target), spec.num_classes)
         cfg.model.cls_head.loss_cls.class_weight = class_weights(counts).tolist()
     _set_input_channels(cfg.model.backbone, spec.num_channels)
+    _check_length(cfg.model.backbone, spec.num_frames)
     for _, leaf in iterate_datasets(cfg):
         leaf.data_root = str(dataset.layout.root)
         leaf.clip_spec = values
@@ -185,6 +201,20 @@ def _set_input_channels(backbone: Any, num_channels: int) -> None:
     for part in pathways or [backbone]:
         if num_channels != 3 or "in_channels" in part:  # 3 is every backbone's default, and not each has the parameter
             part.in_channels = num_channels
+
+
+def _check_length(backbone: Any, num_frames: int) -> None:
+    """Check that a SlowFast's slow pathway gets a whole number of frames, for its features to meet the fast one's.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    rate = backbone.get("resample_rate", 1)
+    if num_frames % rate:
+        raise ConfigError(
+            f"clip.num_frames is {num_frames}, expected a multiple of the backbone's resample_rate, {rate}",
+            hint=f"clip.num_frames={max(1, round(num_frames / rate)) * rate}",
+        )
 
 
 def _collect_in_work_dir(cfg: Config, work_dir: Path) -> None:

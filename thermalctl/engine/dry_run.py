@@ -15,7 +15,7 @@ from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.runner import build_runner
 from thermalctl.engine.summary import summarise_run
 from thermalctl.engine.train import find_start
-from thermalctl.errors import ThermalctlError
+from thermalctl.errors import ThermalctlError, WeightsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class DryRun:
         num_steps: of each epoch.
         problem: why the training would stop before its first step; None if it would not.
         fix: what to do about it.
+        are_weights_missing: whether random weights stood in for those that were wanted.
     """
 
     started: RunStarted
@@ -37,6 +38,7 @@ class DryRun:
     num_steps: int
     problem: str | None
     fix: str | None
+    are_weights_missing: bool
 
 
 def dry_run(cfg: Config) -> DryRun:
@@ -69,4 +71,5 @@ def dry_run(cfg: Config) -> DryRun:
             num_steps=len(runner.train_dataloader),
             problem=problem.message if problem else None,
             fix=problem.hint if problem else None,
+            are_weights_missing=isinstance(problem, WeightsError),
         )

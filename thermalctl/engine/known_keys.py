@@ -26,6 +26,12 @@ READ_KEYS = {
     },
     "model.test_cfg": {"max_testing_views", "fcn_test", "feature_extraction", "num_segs"},
 }  # fmt: skip
+#: What is read of the whole configuration beside the Runner's parameters: by MMEngine's Runner, and by ours.
+TOP_KEYS = {
+    "model_wrapper_cfg", "find_unused_parameters", "compile", "activation_checkpointing", "efficient_conv_bn_eval",
+    "sync_bn",
+    "cpu_threads",
+}  # fmt: skip
 #: What is read beside the parameters of the class.
 EXTRA_KEYS = {
     "optim_wrapper": {"constructor", "paramwise_cfg"},
@@ -74,7 +80,7 @@ def list_known_keys(node: Any, path: Sequence[str], *, type_name: Any = None) ->
         return set()
     known = set(node or ())
     if not path:
-        return known | _list_parameters("mmengine.runner.Runner") - {"type", "cfg"}
+        return known | TOP_KEYS | _list_parameters("mmengine.runner.Runner") - {"type", "cfg"}
     place = ".".join(path)
     if place == "clip":
         return {field.name for field in dataclasses.fields(ClipSpec)} - {"classes"}

@@ -13,11 +13,13 @@ from thermalctl.dataset.samples import ThermalDataset, load_dataset
 from thermalctl.engine.config import DEFAULT_CONFIGS, complete_config, iterate_datasets, load_config
 from thermalctl.engine.options import LOADERS, TrainOptions
 from thermalctl.engine.train import choose_device
-from thermalctl.errors import RequestError
+from thermalctl.errors import ConfigError, RequestError
 from thermalctl.evaluation.runs import find_run
 
 #: Where runs go unless told otherwise, one folder each.
 WORK_DIRS = Path("work_dirs")
+#: Without these a configuration trains nothing.
+NEEDED_KEYS = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,11 @@ def plan_training(
         config = DEFAULT_CONFIGS[device.partition(":")[0]]
         notes.append(f"config: {config} (the default on a {'GPU' if device != 'cpu' else 'CPU'})")
     cfg = load_config(config)
+    missing = [key for key in NEEDED_KEYS if not cfg.get(key)]
+    if missing:
+        raise ConfigError(
+            f"{config}: has no {', '.join(missing)}", hint="start from a whole one: thermalctl train --print-config"
+        )
     if "clip" in cfg:
         notes.extend(limit_workers(cfg, options))
     dataset, how = _choose_dataset(cfg, data)

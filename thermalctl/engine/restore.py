@@ -131,8 +131,8 @@ def build_model(cfg: Config) -> BaseRecognizer:
 def describe_selection(path: Path, cfg: Config) -> tuple[str, str | None]:
     """Return on what a checkpoint was chosen, in words, and the split that chose it."""
     if path.stem.startswith("best_"):
-        metric = str(cfg.get("default_hooks", {}).get("checkpoint", {}).get("save_best") or "a validation metric")
-        return f"best {metric} on val", "val"
+        metric = path.stem.removeprefix("best_").rpartition("_epoch_")[0].replace("_", "/", 1)  # as MMEngine names it
+        return f"best {metric or 'validation'} on val", "val"
     stops = [hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") == "EarlyStoppingHook"]
     if stops:
         return f"last epoch, stopped early on {stops[0].get('monitor')} of val", "val"

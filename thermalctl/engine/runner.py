@@ -110,10 +110,12 @@ def build_runner(cfg: Config) -> ThermalRunner:
     """Return a runner for a complete configuration, under a name of its own.
 
     MMEngine keeps one message hub per experiment name, by default the second it started in, so that two runners built
-    within a second would share their history.
+    within a second would share their history. On a CPU, torch gets `cpu_threads` threads where the configuration says.
     """
     register_guide_dataset()
     cfg = copy.deepcopy(cfg)
+    if cfg.get("cpu_threads") and cfg.get("device", "cpu") == "cpu":
+        torch.set_num_threads(cfg.cpu_threads)
     cfg.experiment_name = f"{Path(cfg.work_dir).name}-{uuid.uuid4().hex[:8]}"
     runner: ThermalRunner = ThermalRunner.from_cfg(cfg)
     return runner

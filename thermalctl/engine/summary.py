@@ -49,7 +49,7 @@ def summarise_run(runner: ThermalRunner, dataset: ThermalDataset | None, *, work
         rates=list_rates(runner),
         max_epochs=runner.max_epochs,
         warmup_epochs=find_warmup(runner),
-        batch_size=cfg.train_dataloader.batch_size,
+        batch_size=cfg.train_dataloader.get("batch_size") or 1,
         first_epoch=runner.epoch + 1,
     )
     _log(runner, started)

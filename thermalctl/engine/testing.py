@@ -70,8 +70,9 @@ def run_test(
     found = find_dataset(data)
     on_note(f"dataset: {found.layout.root} ({found.how})")
     dataset = load_dataset(found.layout)
+    restored = restore_model(checkpoint, config=config, dataset=dataset)
     predictions = score_split(
-        restore_model(checkpoint, config=config, dataset=dataset),
+        restored,
         dataset,
         split,
         device=choose_device(device),
@@ -79,6 +80,9 @@ def run_test(
         num_workers=num_workers,
         on_progress=on_progress,
     )
+    num_trained = len(set(restored.trained_ids).intersection(predictions.sample_ids))
+    if num_trained:
+        on_note(f"{num_trained} of these {predictions.num_samples} clips were trained on: this is no test of the model")
     target = output or predictions_path(run.folder, split)
     write_predictions(target, predictions)
     result = TestResult(checkpoint=checkpoint, split=split, predictions=target, metrics=compute_metrics(predictions))

@@ -102,7 +102,7 @@ def check_gpus(probe: ProbeResult, driver: Driver) -> list[Check]:
             name="GPU",
             status="warning",
             found="none",
-            why="train runs on the CPU, about 16 s a clip of 64 frames at 256x384",
+            why="slowfast-tiny trains here; slowfast-r50 would take about 16 s a clip",
             fix="train on a machine with an NVIDIA GPU; all else works here",
         )
     ]

@@ -58,7 +58,7 @@ def check_dataset(data: Path | None, current_folder: Path) -> Check:
             name="dataset",
             status="skipped",
             found="none at or below the current folder",
-            why="look at one with doctor --data DIR; make one with thermalctl build-dataset",
+            why="look at one with doctor --data DIR; thermalctl demo makes one to try",
         )
     try:
         found = find_dataset(data, current_folder=current_folder)
