@@ -25,7 +25,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_demo_leaves_everything_it_speaks_of(small: None, tmp_path: Path) -> None:
     steps: list[str] = []
     result = demo.run_demo(tmp_path / "demo", on_step=steps.append)
-    assert len(steps) == 4
+    assert len(steps) == 5
+    assert sum(split.num_keyframes for split in result.inspection.splits) == 16
     for path in (result.dataset / "annotations/train.json", result.onnx, result.files.text, result.files.json):
         assert path.is_file()
     assert result.files.confusion_picture is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from thermalctl.dataset.inspect import Inspection, inspect_dataset
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.leakage import score_labels
 from thermalctl.dataset.samples import load_dataset
@@ -42,6 +43,7 @@ class DemoResult:
         work_dir: the training run.
         files: the report's files.
         onnx: the exported model.
+        inspection: what is in the dataset.
         report: the metrics and the baselines.
         nearest_top1: accuracy of copying the label of the training clip that looks most alike, 0 to 1.
         nearest_mean_class: its mean class accuracy, 0 to 1.
@@ -54,6 +56,7 @@ class DemoResult:
     work_dir: Path
     files: ReportFiles
     onnx: Path
+    inspection: Inspection
     report: Report
     nearest_top1: float
     nearest_mean_class: float
@@ -67,6 +70,7 @@ def run_demo(
     force: bool = False,
     seed: int | None = None,
     on_step: Callable[[str], None] = lambda text: None,
+    on_inspection: Callable[[Inspection], None] = lambda inspection: None,
     on_event: OnEvent = lambda event: None,
 ) -> DemoResult:
     """Simulate, inspect, train, test, report and export; return what came out.
@@ -76,6 +80,7 @@ def run_demo(
         force: remove an earlier demo there.
         seed: of the training; None for the configuration's.
         on_step: told what comes next.
+        on_inspection: told what is in the dataset.
         on_event: told how the training goes.
 
     Raises:
@@ -87,6 +92,10 @@ def run_demo(
 
     on_step(f"simulating {DEMO_SIMULATION.num_sessions} sessions of a ceiling sensor")
     simulate_dataset(layout.root, DEMO_SIMULATION)
+
+    on_step("inspecting the dataset")
+    inspection = inspect_dataset(layout)
+    on_inspection(inspection)
 
     on_step("training a small SlowFast; the last session is held out")
     options = TrainOptions(epochs=DEMO_EPOCHS, seed=seed)
@@ -118,6 +127,7 @@ def run_demo(
         work_dir=work_dir,
         files=files,
         onnx=onnx,
+        inspection=inspection,
         report=report,
         nearest_top1=nearest_scores[0],
         nearest_mean_class=nearest_scores[1],

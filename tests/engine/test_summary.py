@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
@@ -57,5 +58,7 @@ def test_model_is_described_by_its_backbone() -> None:
     assert describe_model({"type": "Own"}) == "Own"
 
 
-def test_processor_is_described_by_its_threads() -> None:
-    assert describe_device(torch.device("cpu")) == f"CPU, {torch.get_num_threads()} threads"
+@pytest.mark.parametrize(("num_threads", "text"), [(1, "CPU, 1 thread"), (3, "CPU, 3 threads")])
+def test_processor_is_described_by_its_threads(num_threads: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    assert describe_device(torch.device("cpu")) == text

@@ -26,7 +26,9 @@ def demo(
     from thermalctl.demo import run_demo
 
     with TrainingDisplay() as display:
-        result = run_demo(output, force=force, on_step=display.announce, on_event=display)
+        result = run_demo(
+            output, force=force, on_step=display.announce, on_inspection=display.show_inspection, on_event=display
+        )
     console.print_json(result) if as_json else _show(result)
 
 

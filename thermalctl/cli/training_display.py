@@ -14,6 +14,7 @@ from typing_extensions import Self
 from thermalctl.cli import console
 
 if TYPE_CHECKING:
+    from thermalctl.dataset.inspect import Inspection
     from thermalctl.engine.dry_run import DryRun
     from thermalctl.engine.events import Event, RunStarted, StepDone, ValidationDone
     from thermalctl.engine.train import TrainResult
@@ -54,6 +55,16 @@ class TrainingDisplay:
     def announce(self, text: str) -> None:
         """Show which part of a longer work comes next."""
         self._console.print(Text(f"· {text}", style="bold"))
+
+    def show_inspection(self, inspection: Inspection) -> None:
+        """Show in a line or two each what is worth knowing before training."""
+        splits = ", ".join(f"{split.num_keyframes} {split.split}" for split in inspection.splits)
+        self._console.print(
+            f"{len(inspection.recordings)} recordings, {inspection.num_frames:,} frames, keyframes: {splits}"
+        )
+        for finding in inspection.findings:
+            if finding.status != "ok":
+                self._console.print(console.style_status(finding.status), f"{finding.topic}: {finding.text}")
 
     def _show_step(self, event: StepDone) -> None:
         facts = (

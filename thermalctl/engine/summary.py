@@ -92,7 +92,8 @@ def describe_device(device: torch.device) -> str:
     """Return a device in words: the GPU's name, or how many threads the CPU gives."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU, {torch.get_num_threads()} threads"
+    num_threads = torch.get_num_threads()
+    return f"CPU, {num_threads} thread{'' if num_threads == 1 else 's'}"
 
 
 def _log(runner: ThermalRunner, started: RunStarted) -> None:
