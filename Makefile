@@ -16,10 +16,10 @@ demo: $(READY)
 	$(BIN)/thermalctl demo
 
 test: $(READY)
-	$(TEST_THREADS) $(BIN)/python -m pytest -n 2
+	$(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-quick: $(READY)
-	$(TEST_THREADS) $(BIN)/python -m pytest -n 2 -m "not slow"
+	$(TEST_THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 check: lint types layers
 

@@ -14,6 +14,11 @@ from thermalctl.recordings.simulate import SimulationOptions
 REAL_DATASET = Path(__file__).parents[2] / "shared" / "data" / "thermal_action_v1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the demo, the longest test by far, so that all workers end at about the same time."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
+
+
 @pytest.fixture(scope="session")
 def real_dataset() -> Path:
     """The real recordings, read only; tests that use them are marked `real`."""
