@@ -58,7 +58,7 @@ def _show(result: DemoResult) -> None:
     console.print_line("\nNext:")
     for command, what in (
         (f"thermalctl inspect-dataset --data {result.dataset}", "what is in the recordings"),
-        (f"thermalctl train --data {result.dataset} --epochs 40", "longer is better"),
+        (f"thermalctl train --data {result.dataset} --epochs 40", "a longer training"),
         ("thermalctl doctor", "is this machine ready for your own data"),
     ):
         console.print_unwrapped(f"  {command}  # {what}")
