@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_BLOCK_BYTES = 1 << 20
 
 
 @contextmanager
@@ -26,6 +31,46 @@ def replace_file(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def assemble_folder(path: Path, *, may_replace: Callable[[Path], bool] | None = None) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on leaving without an error it is renamed to `path`, otherwise removed.
+
+    Args:
+        path: the folder to come; it must not exist, or be empty.
+        may_replace: asked about a folder that holds something; if it says so, that is removed once the new one is
+            whole. Default: nothing is replaced.
+
+    Raises:
+        FileExistsError: if `path` is a file, or holds something that may not be replaced.
+    """
+    is_taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    if is_taken and not (path.is_dir() and may_replace is not None and may_replace(path)):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield made
+        made.chmod(0o777 & ~_UMASK)
+        if path.exists():
+            old = made.with_name(f"{made.name}.old")
+            path.replace(old)
+            made.replace(path)
+            shutil.rmtree(old)
+        else:
+            made.replace(path)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 Run = Callable[..., Any]
 #: A real SlowFast that trains in seconds.
@@ -67,6 +68,30 @@ def test_dry_run_says_why_training_would_stop(folder: Path, thermalctl: Run) -> 
     outcome = thermalctl("train", *QUICK, "--load-from", "slowfast_r50_4x16_kinetics400", "--dry-run", *SMALL)
     assert outcome.code == 1
     assert "thermalctl download-weights slowfast_r50_4x16_kinetics400" in outcome.out
+
+
+def test_what_became_of_the_weights_is_told_by_layer_group(folder: Path, trained: Path, thermalctl: Run) -> None:
+    checkpoint = torch.load(trained / "epoch_1.pth", weights_only=False)
+    weights = checkpoint["state_dict"]
+    stem = "backbone.slow_path.conv1.conv.weight"
+    weights[stem] = weights[stem].expand(-1, 3, -1, -1, -1) / 3
+    weights["cls_head.fc_cls.weight"] = torch.zeros(400, weights["cls_head.fc_cls.weight"].shape[1])
+    torch.save({"state_dict": weights | {"roi_head.a": torch.zeros(1)}}, folder / "kinetics.pth")
+
+    outcome = thermalctl("train", *QUICK, "--load-from", "kinetics.pth", "--dry-run", *SMALL)
+
+    assert outcome.code == 0, outcome.err
+    assert "weights  kinetics.pth" in outcome.out
+    told = " ".join(outcome.out.split())
+    assert "1 adapted (RGB stem summed to one channel: slow_path.conv1); 1 new (cls_head); 1 unused (roi_head)" in told
+    row = next(line for line in outcome.out.splitlines() if line.startswith("backbone.slow_path.conv1 "))
+    assert row.split() == ["backbone.slow_path.conv1", "5", "1"]
+
+
+def test_start_from_random_weights_is_told(folder: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("train", *QUICK, "--load-from", "none", "--dry-run", *SMALL)
+    assert outcome.code == 0, outcome.err
+    assert "weights  none: the model starts from random weights" in outcome.out
 
 
 def test_json_is_the_whole_of_standard_output(trained: Path, simulated: Path, thermalctl: Run) -> None:

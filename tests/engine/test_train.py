@@ -290,11 +290,17 @@ def test_pretrained_weights_are_accounted_for(training: Any, trained_run: Path, 
     training.run(load_from=str(tmp_path / "kinetics.pth"))
     fitted = training.events[0].fitted
     assert fitted.remade == ("cls_head.fc_cls.bias", "cls_head.fc_cls.weight")
-    assert fitted.adapted == tuple(f"backbone.{pathway}_path.conv1.conv.weight" for pathway in ("fast", "slow"))
+    assert set(fitted.adapted) == {f"backbone.{pathway}_path.conv1.conv.weight" for pathway in ("fast", "slow")}
     assert fitted.backbone_share == 1
     log = read_log(training.work_dir)
     assert "weights new: cls_head.fc_cls.bias, cls_head.fc_cls.weight" in log
+    assert "  backbone.slow_path.conv1: 5 loaded, 1 adapted, 0 new, 0 unused" in log
     assert f"Load checkpoint from {tmp_path / 'kinetics.pth'}" in log
+
+
+def test_start_from_random_weights_is_in_the_log(training: Any) -> None:
+    training.run(load_from="none")
+    assert "weights: none, the model starts from random ones" in read_log(training.work_dir)
 
 
 def test_scores_that_are_not_numbers_end_the_run(training: Any, trained_run: Path, tmp_path: Path) -> None:

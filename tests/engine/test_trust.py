@@ -137,6 +137,13 @@ def test_file_of_another_kind_is_reported(content: bytes, tmp_path: Path) -> Non
         load_checkpoint_safely(path)
 
 
+def test_caffe2_file_of_a_model_zoo_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "SLOWFAST_8x8_R50.pkl"
+    path.write_bytes(pickle.dumps({"blobs": {"conv1_w": np.zeros(3)}}, protocol=2))
+    with pytest.raises(CheckpointError, match="is a Caffe2 file of PySlowFast's model zoo"):
+        load_checkpoint_safely(path)
+
+
 def test_truncated_checkpoint_is_reported(mmengine_checkpoint: Path) -> None:
     whole = mmengine_checkpoint.read_bytes()
     for kept in (1, len(whole) // 4, len(whole) // 2, len(whole) - 200, len(whole) - 1):

@@ -6,20 +6,14 @@ from typing import Any
 import pytest
 
 from thermalctl.environment import accelerator
-from thermalctl.environment.accelerator import Driver, check_gpus, check_torch, query_driver
+from thermalctl.environment.accelerator import Driver, check_torch, query_driver, suggest_build
 from thermalctl.environment.probe import ProbeResult
 
-GIB = 2**30
-DRIVER = Driver(version="580.159.03", gpus=("NVIDIA H100 PCIe",))
-
-
-def make_gpu(**changes: Any) -> dict[str, Any]:
-    gpu = {"name": "NVIDIA H100 PCIe", "total_bytes": 80 * GIB, "free_bytes": 78 * GIB, "bf16": True, "error": None}
-    return gpu | changes
+DRIVER = Driver(version="580.159.03", cuda="13.0", gpus=("NVIDIA H100 PCIe",))
 
 
 def make_answer(**changes: Any) -> ProbeResult:
-    facts = {"version": "2.13.0+cu130", "cuda": "13.0", "complaint": None, "gpus": [make_gpu()]}
+    facts = {"version": "2.13.0+cu130", "cuda": "13.0", "complaint": None, "gpus": [{"name": "NVIDIA H100 PCIe"}]}
     return ProbeResult(facts=facts | changes)
 
 
@@ -36,9 +30,15 @@ def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_driver_and_its_gpus_are_read(nvidia_smi) -> None:
-    nvidia_smi("echo '580.159.03, NVIDIA H100 PCIe'; echo '580.159.03, NVIDIA A2'")
+    nvidia_smi(
+        "if [ $# -eq 0 ]; then echo '| NVIDIA-SMI 580.159.03   Driver Version: 580.159.03   CUDA Version: 13.0  |'\n"
+        "else echo '580.159.03, NVIDIA H100 PCIe'; echo '580.159.03, NVIDIA A2'; fi"
+    )
 
-    assert query_driver() == Driver(version="580.159.03", gpus=("NVIDIA H100 PCIe", "NVIDIA A2"))
+    driver = query_driver()
+
+    assert driver == Driver(version="580.159.03", cuda="13.0", gpus=("NVIDIA H100 PCIe", "NVIDIA A2"))
+    assert driver.text.startswith("| NVIDIA-SMI")
 
 
 def test_driver_without_a_gpu_is_an_empty_list(nvidia_smi) -> None:
@@ -76,7 +76,7 @@ def test_no_nvidia_smi_is_no_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_cuda_build_with_its_driver_is_ok() -> None:
     check = check_torch(make_answer(), DRIVER)
 
-    assert (check.status, check.found) == ("ok", "2.13.0+cu130 (CUDA 13.0), driver 580.159.03")
+    assert (check.status, check.found) == ("ok", "2.13.0+cu130 (CUDA 13.0), driver 580.159.03 (CUDA 13.0)")
 
 
 @pytest.mark.parametrize(("version", "status"), [("2.5.1", "failed"), ("2.6.0", "ok"), ("2.14.0", "warning")])
@@ -88,18 +88,50 @@ def test_cpu_build_beside_a_gpu_is_a_warning() -> None:
     cpu_build = make_answer(cuda=None, gpus=[])
 
     assert check_torch(cpu_build, Driver()).status == "ok"
-    assert check_torch(cpu_build, DRIVER).status == "warning"
-    assert "torch is a CPU build" in check_gpus(cpu_build, DRIVER)[0].why
+    check = check_torch(cpu_build, DRIVER)
+    assert check.status == "warning"
+    assert str(check.fix).endswith("--index-url https://download.pytorch.org/whl/cu130")
 
 
-def test_torch_that_does_not_import_fails_with_its_exception(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_for_a_newer_cuda_than_the_drivers_is_a_warning_with_a_build_that_suits() -> None:
+    driver = Driver(version="550.90.07", cuda="12.4", gpus=("NVIDIA A2",))
+
+    check = check_torch(make_answer(gpus=[]), driver)
+
+    assert (check.status, check.why) == ("warning", "built for CUDA 13.0, but the driver knows none after 12.4")
+    assert check.fix == (
+        'python -m pip install --force-reinstall "torch>=2.6,<2.14" --index-url https://download.pytorch.org/whl/cu126'
+    )
+
+
+@pytest.mark.parametrize("build", ["12.4", "12.8"])
+def test_build_for_another_release_of_the_same_cuda_is_ok(build: str) -> None:
+    driver = Driver(version="550.90.07", cuda="12.4", gpus=("NVIDIA A2",))
+
+    assert check_torch(make_answer(cuda=build, gpus=[]), driver).status == "ok"
+
+
+def test_newer_cuda_that_works_nevertheless_is_ok() -> None:
+    assert check_torch(make_answer(), Driver(version="550.90.07", cuda="12.4", gpus=("NVIDIA A2",))).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("cuda", "build"),
+    [("11.4", "cu118"), ("12.0", "cu126"), ("13.2", "cu130"), ("14.1", "cu130"), ("10.2", None), (None, None)],
+)
+def test_build_that_is_suggested_suits_the_driver(cuda: str | None, build: str | None) -> None:
+    command = suggest_build(cuda)
+
+    assert command is None if build is None else str(command).endswith(f"/{build}")
+
+
+def test_torch_that_does_not_import_fails_with_its_exception() -> None:
     error = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"
 
     check = check_torch(ProbeResult(error=error), DRIVER)
 
     assert (check.status, check.found) == ("failed", error)
-    assert check.fix == 'pip install --force-reinstall "torch>=2.6,<2.14"'
-    assert check_gpus(ProbeResult(error=error), DRIVER)[0].status == "skipped"
+    assert "--force-reinstall" in str(check.fix)
 
 
 def test_torch_that_is_not_installed_fails_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,58 +139,16 @@ def test_torch_that_is_not_installed_fails_with_the_command(monkeypatch: pytest.
 
     check = check_torch(ProbeResult(error="ModuleNotFoundError: No module named 'torch'"), Driver())
 
-    assert (check.why, check.fix) == ("torch is not installed", 'pip install "torch>=2.6,<2.14"')
+    assert check.why == "torch is not installed"
+    assert str(check.fix).startswith('python -m pip install "torch>=2.6,<2.14"')
 
 
-def test_each_gpu_is_told_with_its_memory() -> None:
-    checks = check_gpus(make_answer(gpus=[make_gpu(), make_gpu(name="Tesla T4", bf16=False)]), DRIVER)
-
-    assert [(check.name, check.status, check.found) for check in checks] == [
-        ("GPU 0", "ok", "NVIDIA H100 PCIe, 78 of 80 GiB free, bf16"),
-        ("GPU 1", "ok", "Tesla T4, 78 of 80 GiB free"),
-    ]
-
-
-def test_gpu_in_use_is_a_warning() -> None:
-    [check] = check_gpus(make_answer(gpus=[make_gpu(free_bytes=39 * GIB)]), DRIVER)
-
-    assert (check.status, check.why) == ("warning", "another process holds most of its memory")
-
-
-def test_gpu_that_cannot_add_fails() -> None:
-    error = "CUDA error: no kernel image is available for execution on the device"
-
-    [check] = check_gpus(make_answer(gpus=[make_gpu(error=error)]), DRIVER)
-
-    assert check.status == "failed"
-    assert error in check.found
-
-
-def test_no_gpu_is_a_warning() -> None:
-    [check] = check_gpus(make_answer(gpus=[]), Driver())
-
-    assert (check.status, check.found) == ("warning", "none")
-
-
-def test_gpu_that_torch_does_not_see_is_told_with_torchs_complaint() -> None:
-    complaint = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040)."
-
-    [check] = check_gpus(make_answer(gpus=[], complaint=complaint), DRIVER)
-
-    assert check.status == "warning"
-    assert check.why.startswith(complaint)
-    assert "580.159.03" in str(check.fix)
-
-
-def test_hidden_gpu_is_told_by_the_variable_that_hides_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-
-    [check] = check_gpus(make_answer(gpus=[]), DRIVER)
-
-    assert check.fix == "unset CUDA_VISIBLE_DEVICES"
-
-
-def test_driver_that_does_not_answer_is_the_finding() -> None:
-    [check] = check_gpus(make_answer(gpus=[]), Driver(error="NVIDIA-SMI has failed"))
-
-    assert (check.status, check.found) == ("warning", "NVIDIA-SMI has failed")
+@pytest.mark.parametrize(
+    ("error", "fix"),
+    [
+        ("killed by SIGILL", "python -m pip install --force-reinstall"),
+        ("AttributeError: module 'torch' has no attribute 'cuda'", "python -m pip install --force-reinstall"),
+    ],
+)
+def test_failure_that_is_not_known_has_a_fix_nevertheless(error: str, fix: str) -> None:
+    assert str(check_torch(ProbeResult(error=error), DRIVER).fix).startswith(fix)

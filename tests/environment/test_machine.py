@@ -2,16 +2,25 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from thermalctl.environment import machine
-from thermalctl.environment.machine import check_folder, check_open_files, check_shared_memory, check_terminal
+from thermalctl.environment.machine import (
+    WORK_DIRS,
+    LoaderLoad,
+    check_cache,
+    check_folder,
+    check_open_files,
+    check_shared_memory,
+    estimate_loader_load,
+)
+from thermalctl.weights.store import get_cache_folder
 
 GIB = 2**30
+#: 4 + 4 workers x 2 batches x 8 clips x 64 x 40 x 60 x 4 bytes = 78,643,200 bytes = 75 MiB
+LOAD = LoaderLoad(num_train_workers=4, num_val_workers=4, num_clips=128, num_bytes=78_643_200)
 
 
 def leave_free(monkeypatch: pytest.MonkeyPatch, num_bytes: int) -> None:
@@ -23,9 +32,9 @@ def test_folder_with_room_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     leave_free(monkeypatch, 7 * GIB + GIB // 2)
     monkeypatch.chdir(tmp_path)
 
-    check = check_folder("disk", Path(), 5 * GIB, needed=True)
+    check = check_folder("disk", Path("work_dirs"), 5 * GIB, needed=True)
 
-    assert (check.name, check.status, check.found) == ("disk", "ok", "7.5 GiB free in the current folder")
+    assert (check.name, check.status, check.found) == ("disk", "ok", "7.5 GiB free for work_dirs/")
 
 
 def test_nearly_full_disk_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,33 +62,94 @@ def test_folder_that_cannot_be_written_fails_where_it_is_needed(
 def test_folder_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    assert check_folder("cache", tmp_path / "file" / "weights", 1, needed=False).status == "warning"
+    check = check_folder("cache", tmp_path / "file" / "weights", 1, needed=False)
+
+    assert (check.status, check.found) == ("warning", f"{tmp_path / 'file'} is a file, not a folder")
+    assert "THERMALCTL_CACHE" in str(check.fix)
+
+
+def test_deleted_current_folder_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+
+    check = check_folder("disk", Path("work_dirs"), 1, needed=True)
+
+    assert (check.status, check.found) == ("failed", "the current folder no longer exists")
+
+
+def test_cache_that_is_a_file_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("THERMALCTL_CACHE", str(tmp_path / "cache"))
+
+    check = check_cache()
+
+    assert (check.status, check.found) == ("warning", f"{tmp_path / 'cache'} is a file, not a folder")
+
+
+@pytest.mark.parametrize("named", ["", "~/elsewhere", "/somewhere"])
+def test_cache_is_where_weights_are_downloaded_to(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THERMALCTL_CACHE", named)
+
+    assert check_cache().facts["folder"] == str(get_cache_folder())
+
+
+def test_folder_below_home_is_named_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    leave_free(monkeypatch, 20 * GIB)
+
+    assert check_folder("cache", tmp_path / ".cache" / "weights", 1, needed=False).found.endswith("~/.cache/weights")
+
+
+def test_work_folder_is_the_one_that_train_writes() -> None:
+    plan = pytest.importorskip("thermalctl.engine.plan")
+
+    assert Path(WORK_DIRS) == plan.WORK_DIRS
+
+
+def test_loader_load_is_that_of_the_configuration_that_trains_on_a_gpu() -> None:
+    config_module = pytest.importorskip("thermalctl.engine.config")
+    cfg = config_module.load_config(config_module.DEFAULT_CONFIGS["cuda"])
+    train, val = cfg.train_dataloader, cfg.val_dataloader
+    num_clips = 2 * (train.num_workers * train.batch_size + val.num_workers * val.batch_size)
+
+    load = estimate_loader_load(64)
+
+    assert (load.num_train_workers, load.num_val_workers) == (train.num_workers, val.num_workers)
+    assert load.num_clips == num_clips
+    assert load.num_bytes == num_clips * cfg.clip.num_frames * 40 * 60 * 4
+
+
+def test_no_more_workers_are_reckoned_with_than_there_are_processors() -> None:
+    load = estimate_loader_load(1)
+
+    assert (load.num_train_workers, load.num_val_workers) == (1, 1)
 
 
 def test_shared_memory_of_a_container_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_free(monkeypatch, 64 * 2**20)
 
-    check = check_shared_memory(tmp_path)
+    check = check_shared_memory(LOAD, tmp_path)
 
-    # 8 workers x 2 batches x 8 clips x 64 x 40 x 60 x 4 bytes = 78,643,200 bytes = 75 MiB
     assert (check.status, check.found) == ("warning", "64 MiB free; 4 + 4 workers hold about 75 MiB")
 
 
 def test_shared_memory_of_a_computer_is_ok(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave_free(monkeypatch, 24 * GIB)
 
-    assert check_shared_memory(tmp_path).found == "24 GiB free"
+    assert check_shared_memory(LOAD, tmp_path).status == "ok"
 
 
 def test_system_without_shared_memory_folder_is_skipped(tmp_path: Path) -> None:
-    assert check_shared_memory(tmp_path / "absent").status == "skipped"
+    assert check_shared_memory(LOAD, tmp_path / "absent").status == "skipped"
 
 
 @pytest.mark.parametrize(
     ("limit", "status", "found"),
     [
-        (256, "warning", "256 for each process"),
-        (20_000, "ok", "20,000 for each process"),
+        (255, "warning", "255 for each process; train has about 256 open"),
+        (256, "ok", "256 for each process; train has about 256 open"),
+        (20_000, "ok", "20,000 for each process; train has about 256 open"),
         (resource.RLIM_INFINITY, "ok", "no limit"),
     ],
 )
@@ -88,25 +158,6 @@ def test_low_limit_of_open_files_is_a_warning(
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
 
-    check = check_open_files()
+    check = check_open_files(LOAD)
 
     assert (check.status, check.found) == (status, found)
-
-
-@pytest.mark.parametrize(
-    ("is_terminal", "columns", "encoding", "status"),
-    [
-        (False, 80, "utf-8", "skipped"),
-        (True, 80, "utf-8", "ok"),
-        (True, 79, "utf-8", "warning"),
-        (True, 80, "ascii", "warning"),
-    ],
-)
-def test_narrow_or_ascii_terminal_is_a_warning(
-    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, columns: int, encoding: str, status: str
-) -> None:
-    stream = type("Stream", (), {"isatty": lambda self: is_terminal, "encoding": encoding})()
-    monkeypatch.setattr(sys, "__stdout__", stream)
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
-
-    assert check_terminal().status == status

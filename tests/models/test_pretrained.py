@@ -75,7 +75,11 @@ def test_three_equal_channels_and_the_folded_stem_give_the_same_features() -> No
         if value.is_floating_point():
             value.add_(0.05 * torch.rand_like(value))
     fitted = fit_pretrained(gray, colour.state_dict())
-    assert fitted.adapted == ("backbone.fast_path.conv1.conv.weight", "backbone.slow_path.conv1.conv.weight")
+    how = "RGB stem summed to one channel"
+    assert fitted.adapted == {
+        "backbone.fast_path.conv1.conv.weight": how,
+        "backbone.slow_path.conv1.conv.weight": how,
+    }
     assert fitted.backbone_share == 1
     clips_c = 15 + 20 * torch.rand(2, 16, 40, 60, generator=torch.Generator().manual_seed(2))
     spec: dict[str, Any] = {"classes": ("a", "b"), "num_frames": 16, "input_size": (64, 96)}
@@ -101,7 +105,9 @@ def test_folding_sums_and_spreading_divides(kernel: tuple[int, ...]) -> None:
 
 def test_gray_weights_fit_a_colour_stem() -> None:
     gray, colour = Recogniser(channels=1), Recogniser(channels=3)
-    assert fit_pretrained(colour, gray.state_dict()).adapted == ("backbone.0.weight",)
+    assert fit_pretrained(colour, gray.state_dict()).adapted == {
+        "backbone.0.weight": "one-channel stem spread over three"
+    }
     clip = torch.rand(1, 1, 5, 8, 8)
     torch.testing.assert_close(
         colour.eval().backbone(clip.expand(-1, 3, -1, -1, -1)), gray.eval().backbone(clip), rtol=0, atol=1e-5
@@ -112,7 +118,7 @@ def test_everything_that_fits_is_loaded() -> None:
     source, model = Recogniser(), Recogniser()
     fitted = fit_pretrained(model, source.state_dict())
     assert set(fitted.loaded) == set(model.state_dict())
-    assert (fitted.adapted, fitted.remade, fitted.missing, fitted.unused) == ((), (), (), ())
+    assert (fitted.adapted, fitted.remade, fitted.missing, fitted.unused) == ({}, (), (), ())
     assert_unchanged(model, source.state_dict())
 
 
@@ -172,7 +178,27 @@ def test_backbone_that_is_mostly_there_is_accepted() -> None:
 def test_state_dict_is_found_in_a_checkpoint_or_is_one() -> None:
     weights = {"a": torch.ones(1)}
     assert strip_to_state_dict({"state_dict": weights, "meta": {}}, "x.pth") == weights
+    assert strip_to_state_dict({"model_state": weights, "cfg": "TRAIN: ..."}, "x.pyth") == weights
     assert strip_to_state_dict(weights, "x.pth") == weights
+
+
+def test_each_part_of_the_model_is_counted() -> None:
+    colour, gray = build_slowfast(3), build_slowfast(1)
+    weights = colour.state_dict() | {"cls_head.fc_cls.weight": torch.zeros(400, 80)}
+    del weights["backbone.slow_path.layer4.0.conv1.bn.weight"]
+
+    groups = {group.name: group for group in fit_pretrained(gray, weights).groups}
+
+    stages = ("conv1", "layer1", "layer2", "layer3", "layer4")
+    laterals = [f"backbone.slow_path.{stage}_lateral" for stage in stages[:-1]]
+    pathways = [f"backbone.{path}.{stage}" for path in ("slow_path", "fast_path") for stage in stages]
+    assert set(groups) == {*laterals, *pathways, "cls_head"}
+    stem = groups["backbone.slow_path.conv1"]  # its kernel, and five entries of its norm
+    assert (stem.loaded, stem.adapted, stem.new, stem.unused) == (5, 1, 0, 0)
+    last = groups["backbone.slow_path.layer4"]
+    assert (last.adapted, last.new, last.unused) == (0, 1, 0)
+    head = groups["cls_head"]
+    assert (head.loaded, head.adapted, head.new, head.unused) == (0, 0, 0, 1)
 
 
 @pytest.mark.parametrize("held", [{}, {"meta": {"epoch": 3}}, {"state_dict": {"a": 1}}, {"state_dict": 5}])

@@ -6,36 +6,102 @@ from typing import Any
 
 import pytest
 import yaml
+from mmengine.config import Config
 
+from thermalctl.engine.config import load_config
 from thermalctl.errors import WeightsError
 from thermalctl.weights.catalog import (
     CATALOG,
     DEFAULT_WEIGHTS,
     PretrainedWeights,
+    find_entry,
     find_entry_of_content,
     find_entry_of_file,
     get_entry,
 )
 
-METAFILE = "mmaction/.mim/configs/recognition/slowfast/metafile.yml"
+RECORD = Path(str(importlib.metadata.distribution("mmaction2").locate_file("mmaction/.mim")))
 
 
-@pytest.fixture(scope="module")
-def published() -> list[dict[str, Any]]:
-    """The installed MMAction2's own record of its SlowFast weights."""
-    path = Path(str(importlib.metadata.distribution("mmaction2").locate_file(METAFILE)))
-    models: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["Models"]
-    return models
+def read_record(entry: PretrainedWeights) -> dict[str, Any]:
+    """What the installed MMAction2's metafile of the entry's family says of its weights."""
+    family = entry.name.partition("_")[0]
+    path = RECORD / "configs" / "recognition" / family / "metafile.yml"
+    models = yaml.safe_load(path.read_text(encoding="utf-8"))["Models"]
+    [record] = [model for model in models if model["Weights"] in entry.urls]
+    return dict(record)
+
+
+def write_parameters(count: int, like: object) -> object:
+    """A number of parameters as the metafile of the family writes it: 34.5M, 32.45M or 3794322."""
+    if isinstance(like, int):
+        return count
+    decimals = len(str(like).removesuffix("M").partition(".")[2])
+    return f"{count / 1e6:.{decimals}f}M"
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
-def test_entry_agrees_with_mmaction2s_own_record(entry: PretrainedWeights, published: list[dict[str, Any]]) -> None:
-    [record] = [model for model in published if model["Weights"] in entry.urls]
+def test_entry_agrees_with_mmaction2s_own_record(entry: PretrainedWeights) -> None:
+    record = read_record(entry)
+    parameters = record["Metadata"]["Parameters"]
+    architecture = entry.architecture.replace("SlowFast R", "ResNet").replace("SlowOnly R", "ResNet")
 
-    assert entry.kinetics400_top1 == record["Results"][0]["Metrics"]["Top 1 Accuracy"]
-    assert f"{entry.num_parameters / 1e6:.1f}M" == record["Metadata"]["Parameters"]
-    assert entry.clip.endswith(record["Metadata"]["Resolution"])
-    assert entry.architecture.replace("SlowFast R", "ResNet") == record["Metadata"]["Architecture"]
+    assert record["Name"] == entry.mmaction2_name
+    assert record["Results"][0]["Dataset"] == "Kinetics-400"
+    assert record["Results"][0]["Metrics"]["Top 1 Accuracy"] == entry.kinetics400_top1
+    assert parameters == write_parameters(entry.num_parameters, parameters)
+    assert record["Metadata"]["Architecture"].replace("_", "-") == architecture
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_input_is_that_of_mmaction2s_configuration(entry: PretrainedWeights) -> None:
+    record = read_record(entry)
+    cfg = Config.fromfile(RECORD / record["Config"])
+    pipeline = cfg.get("train_pipeline", cfg.test_pipeline)  # X3D was trained elsewhere
+    [sampling] = [step for step in pipeline if step["type"] == "SampleFrames"]
+    trained_at = [step["scale"] for step in pipeline if step["type"] == "Resize" and -1 not in step["scale"]]
+    height, width = entry.input_size
+
+    assert (sampling["clip_len"], sampling["frame_interval"]) == (entry.num_frames, entry.frame_interval)
+    if trained_at:
+        assert trained_at == [(width, height)]
+    else:
+        assert record["Metadata"]["Resolution"] == f"{height}x{width}"
+
+
+def test_input_is_written_as_frames_interval_and_size() -> None:
+    assert get_entry("x3d_s_13x6_kinetics400").input == "13x6, 160x160"
+
+
+def test_first_entry_is_what_its_shipped_configuration_starts_from() -> None:
+    fitting = {entry.config: entry.name for entry in CATALOG if entry.config}
+
+    assert fitting == {"slowfast-r50": DEFAULT_WEIGHTS}
+    assert find_entry(load_config("slowfast-r50").load_from) == get_entry(DEFAULT_WEIGHTS)
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_entry_is_found_by_what_users_copy(entry: PretrainedWeights) -> None:
+    assert find_entry(entry.name) == entry
+    assert find_entry(entry.mmaction2_name) == entry
+    assert find_entry(f"configs/recognition/{entry.mmaction2_name}.py") == entry
+    assert get_entry(f"checkpoints/{entry.file_names[-1]}") == entry
+
+
+def test_names_are_different() -> None:
+    names = [name for entry in CATALOG for name in (entry.name, entry.mmaction2_name, *entry.file_names)]
+    assert len(set(names)) == len(names)
+    assert len({entry.sha256_prefix for entry in CATALOG}) == len(CATALOG)
+
+
+def test_misspelt_name_of_mmaction2_is_answered_with_ours() -> None:
+    with pytest.raises(WeightsError, match=r"Is x3d_s_13x6_kinetics400 meant\?"):
+        get_entry("x3d_s_13x6x1_facebook-kinetics400")
+
+
+def test_empty_name_gets_no_suggestion() -> None:
+    with pytest.raises(WeightsError, match=r'^"" is not in the catalog\.$'):
+        get_entry("")
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
@@ -71,6 +137,11 @@ def test_misspelt_name_is_answered_with_the_nearest_one() -> None:
 def test_beginning_of_names_is_answered_with_the_first_of_them() -> None:
     with pytest.raises(WeightsError, match=r"Is slowfast_r50_4x16_kinetics400 meant\?"):
         get_entry("slowfast_r50")
+
+
+def test_misspelt_beginning_is_answered_too() -> None:
+    with pytest.raises(WeightsError, match=r"Is slowfast_r50_4x16_kinetics400 meant\?"):
+        get_entry("slowfst_r50")
 
 
 def test_name_like_no_other_gets_no_suggestion() -> None:

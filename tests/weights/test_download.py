@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from thermalctl.errors import WeightsError
-from thermalctl.weights import catalog
+from thermalctl.weights.arrival import FetchedWeights
 from thermalctl.weights.catalog import PretrainedWeights
-from thermalctl.weights.download import FetchedWeights, fetch_file, fetch_weights, import_weights
+from thermalctl.weights.download import fetch_file, fetch_weights
 
 
-def list_visible(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+def list_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_file_is_fetched_verified_and_named(
@@ -37,7 +37,7 @@ def test_file_is_fetched_verified_and_named(
         source=entry.urls[0],
     )
     assert fetched.path.read_bytes() == content
-    assert list_visible(tmp_path / "new") == [entry.file_names[0]]
+    assert list_names(tmp_path / "new") == [entry.file_names[0]]
     assert told[-1] == (len(content), len(content))
     assert told == sorted(told)
 
@@ -75,7 +75,7 @@ def test_damaged_file_is_replaced_with_force(
 
     assert fetched.path == tmp_path / entry.file_names[which]
     assert fetched.path.read_bytes() == content
-    assert list_visible(tmp_path) == [entry.file_names[which]]
+    assert list_names(tmp_path) == [entry.file_names[which]]
 
 
 def test_cut_connection_is_resumed_at_the_byte_where_it_was_cut(
@@ -98,7 +98,7 @@ def test_part_of_an_earlier_process_is_resumed(
 
     assert fetched.path.read_bytes() == content
     assert [asked for _, asked in server.requests] == ["bytes=1000-"]
-    assert list_visible(tmp_path) == [entry.file_names[0]]
+    assert list_names(tmp_path) == [entry.file_names[0]]
 
 
 def test_complete_part_of_an_earlier_process_is_taken(
@@ -161,7 +161,7 @@ def test_server_that_keeps_failing_is_given_up_and_the_part_kept(
         fetch_weights(entry, tmp_path)
 
     assert "goes on where it stopped" in str(raised.value.hint)
-    assert list_visible(tmp_path) == [f"{entry.file_names[0]}.part"]
+    assert list_names(tmp_path) == [f"{entry.file_names[0]}.part"]
 
 
 def test_second_name_is_tried_when_the_first_is_not_served(
@@ -185,18 +185,18 @@ def test_file_served_under_neither_name_is_refused_with_both_addresses(
 
     assert all(url in raised.value.message for url in entry.urls)
     assert len(server.requests) == 2
-    assert list_visible(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 def test_other_content_never_gets_the_name(
     server: Any, entry: PretrainedWeights, content: bytes, tmp_path: Path
 ) -> None:
-    server.files[f"/v1.0/tiny/{entry.file_names[0]}"] = b"<html>please log in</html>"
+    server.files[f"/v1.0/tiny/{entry.file_names[0]}"] = b"PK, but no weights"
 
     with pytest.raises(WeightsError, match=f"expected {entry.sha256_prefix}. It was not kept"):
         fetch_weights(entry, tmp_path)
 
-    assert list_visible(tmp_path) == []
+    assert list_names(tmp_path) == []
     assert len(server.requests) == 1
 
 
@@ -300,14 +300,14 @@ def test_download_that_does_not_fit_the_disk_is_not_begun(
     with pytest.raises(WeightsError, match="0 MB are free, 1 MB are needed"):
         fetch_weights(entry, tmp_path)
 
-    assert list_visible(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 def test_old_part_of_a_file_without_a_hash_is_not_resumed(server: Any, content: bytes, tmp_path: Path) -> None:
     server.files["/epoch_10.pth"] = content
     (tmp_path / "epoch_10.pth.part").write_bytes(b"x" * 1000)
 
-    fetched = fetch_file([f"{server.url}/epoch_10.pth"], tmp_path, name="epoch_10", sha256_prefix=None)
+    fetched = fetch_file(f"{server.url}/epoch_10.pth", tmp_path, name="epoch_10")
 
     assert fetched.path.read_bytes() == content
 
@@ -315,62 +315,4 @@ def test_old_part_of_a_file_without_a_hash_is_not_resumed(server: Any, content: 
 @pytest.mark.parametrize("address", ["http://127.0.0.1/", "http://127.0.0.1/weights/.."])
 def test_address_that_names_no_file_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(WeightsError, match="names no file"):
-        fetch_file([address], tmp_path, name="x", sha256_prefix=None)
-
-
-def test_file_of_any_name_is_imported_under_the_published_one(
-    entry: PretrainedWeights, content: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "download (1)").write_bytes(content)
-
-    imported = import_weights(tmp_path / "download (1)", tmp_path / "store", entry=entry)
-
-    assert (imported.status, imported.path) == ("imported", tmp_path / "store" / entry.file_names[0])
-    assert imported.path.read_bytes() == content
-    assert (tmp_path / "download (1)").exists()
-
-
-def test_imported_file_keeps_its_second_name(entry: PretrainedWeights, content: bytes, tmp_path: Path) -> None:
-    (tmp_path / entry.file_names[1]).write_bytes(content)
-
-    imported = import_weights(tmp_path / entry.file_names[1], tmp_path / "store", entry=entry)
-
-    assert imported.path.name == entry.file_names[1]
-
-
-def test_imported_file_is_recognised_by_its_content(
-    entry: PretrainedWeights, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalog, "CATALOG", (*catalog.CATALOG, entry))
-    (tmp_path / "x.pth").write_bytes(content)
-
-    assert import_weights(tmp_path / "x.pth", tmp_path / "store").name == entry.name
-
-
-def test_import_of_other_content_is_refused(entry: PretrainedWeights, content: bytes, tmp_path: Path) -> None:
-    (tmp_path / entry.file_names[0]).write_bytes(content[:-1])
-
-    with pytest.raises(WeightsError, match="is damaged or another file"):
-        import_weights(tmp_path / entry.file_names[0], tmp_path / "store", entry=entry)
-    with pytest.raises(WeightsError, match="is damaged or no weights of the catalog"):
-        import_weights(tmp_path / entry.file_names[0], tmp_path / "store")
-
-    assert not (tmp_path / "store").exists()
-
-
-def test_import_of_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"x\.pth: cannot be read \(No such file or directory\)"):
-        import_weights(tmp_path / "x.pth", tmp_path / "store")
-
-
-def test_import_overwrites_a_damaged_file_only_with_force(
-    entry: PretrainedWeights, content: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "x.pth").write_bytes(content)
-    (tmp_path / "store").mkdir()
-    (tmp_path / "store" / entry.file_names[0]).write_bytes(b"damaged")
-
-    with pytest.raises(WeightsError, match="is damaged or another file"):
-        import_weights(tmp_path / "x.pth", tmp_path / "store", entry=entry)
-
-    assert import_weights(tmp_path / "x.pth", tmp_path / "store", entry=entry, force=True).path.read_bytes() == content
+        fetch_file(address, tmp_path, name="x")

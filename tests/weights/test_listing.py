@@ -21,8 +21,10 @@ def test_each_entry_is_absent_verified_or_damaged(
 
     listed = list_weights(current_folder=tmp_path)
 
-    assert [(item.entry, item.status, item.path) for item in listed] == [
-        (absent, "absent", None),
-        (damaged, "damaged", tmp_path / "checkpoints" / damaged.file_names[0]),
-        (entry, "verified", cache / entry.file_names[0]),
+    assert [(item.entry, item.status, item.path, item.place) for item in listed] == [
+        (absent, "absent", None, None),
+        (damaged, "damaged", tmp_path / "checkpoints" / damaged.file_names[0], "checkpoints"),
+        (entry, "verified", cache / entry.file_names[0], "cache"),
     ]
+    assert [item.num_bytes for item in listed] == [None, len(content), len(content)]
+    assert [item.approximate_num_bytes for item in listed] == [4 * item.entry.num_parameters for item in listed]

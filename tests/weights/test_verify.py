@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from thermalctl.errors import WeightsError
-from thermalctl.weights.verify import find_hash_in_name, hash_file, verify_file
+from thermalctl.weights.verify import find_hash_in_name, verify_file
 
 #: SHA-256 of b"abc", from FIPS 180-2, appendix B.1.
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -15,7 +15,6 @@ def test_hash_is_the_standards_example(tmp_path: Path) -> None:
     file = tmp_path / "abc"
     file.write_bytes(b"abc")
 
-    assert hash_file(file) == ABC
     assert verify_file(file, "ba7816bf", hint="") == ABC
 
 

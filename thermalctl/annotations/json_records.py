@@ -64,7 +64,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
         DatasetError: if the file is missing, is not JSON (named with line and column) or holds something else.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file") from None
     except OSError as error:
@@ -76,6 +76,8 @@ def read_json_object(path: Path) -> dict[str, Any]:
             f"{path}: is not JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             hint="the file may be cut short; copy or write it again",
         ) from error
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise DatasetError(f"{path}: is not an annotation file: it holds a number of too many digits") from error
     except RecursionError as error:
         raise DatasetError(f"{path}: is not an annotation file: its JSON is nested too deeply") from error
     if not isinstance(value, dict):

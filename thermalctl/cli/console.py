@@ -25,6 +25,13 @@ PLAIN_WIDTH = 80
 _STATUS_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "error": "bold red", "skipped": "dim"}
 
 
+def replace_closed_streams() -> None:
+    """Give Python streams that lead nowhere where it has none: a service may be started with them closed."""
+    nowhere = Path(os.devnull)
+    sys.stdout = sys.stdout or nowhere.open("w")
+    sys.stderr = sys.stderr or nowhere.open("w")
+
+
 def stdout() -> Console:
     """Return the console for results."""
     return Console(file=sys.stdout, highlight=False, soft_wrap=False, width=_width(sys.stdout.isatty()))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from thermalctl.engine.dry_run import DryRun
     from thermalctl.engine.events import Event, RunStarted, StepDone, ValidationDone
     from thermalctl.engine.train import TrainResult
+    from thermalctl.models.pretrained import FittedWeights
 
 
 class TrainingDisplay:
@@ -90,6 +91,7 @@ def describe_start(started: RunStarted, *, weights: str | None = None) -> list[T
         ("data", f"{started.num_train} train, {started.num_val} val clips, {classes}"),
         ("model", f"{started.model}, {started.num_parameters / 1e6:.1f} M parameters"),
         ("weights", weights or _describe_weights(started)),
+        *([("", _describe_fit(started.fitted))] if started.fitted and not weights else []),
         ("rates", _describe_rates(started)),
         ("device", f"{started.device}, {started.precision}, batch {started.batch_size}"),
         ("run", str(started.work_dir)),
@@ -141,6 +143,8 @@ def show_dry_run(found: DryRun) -> None:
     console.print_line(f"{'batch':<8} {shape} goes in; loss {found.loss:.3f} with these weights")
     length = f"{started.max_epochs} epochs of {found.num_steps} steps"
     console.print_line(f"{'length':<8} {length}, the first {started.warmup_epochs} warm up")
+    if started.fitted:
+        _show_fit(started.fitted)
     if found.problem:
         console.print_line()
         console.print_unwrapped(f"Training would stop before its first step: {found.problem}")
@@ -162,15 +166,36 @@ def _describe_validation(event: ValidationDone) -> Text:
 
 def _describe_weights(started: RunStarted) -> str:
     if started.weights is None:
-        return "random" if started.first_epoch == 1 else f"resumed, epoch {started.first_epoch} comes next"
+        if started.first_epoch == 1:
+            return "none: the model starts from random weights"
+        return f"resumed, epoch {started.first_epoch} comes next"
     if started.fitted is None:
         return f"resumed from {started.weights}"
-    fitted = started.fitted
+    return started.weights
+
+
+def _describe_fit(fitted: FittedWeights) -> str:
+    """Return how many weights were loaded, and of the others how many and in which parts of the model."""
     parts = [f"{len(fitted.loaded)} loaded"]
-    parts += [f"{len(fitted.adapted)} adapted (stem)"] if fitted.adapted else []
-    new = fitted.remade + fitted.missing
-    parts += [f"{len(new)} new ({', '.join(sorted({name.split('.')[0] for name in new}))})"] if new else []
-    return f"{started.weights}: {', '.join(parts)}"
+    if fitted.layout:
+        parts[0] += f" (named as by {fitted.layout})"
+    for word in ("adapted", "new", "unused"):
+        counts = {group.name.removeprefix("backbone."): getattr(group, word) for group in fitted.groups}
+        named = [name for name, count in counts.items() if count]
+        if named:
+            how = f"{'/'.join(sorted(set(fitted.adapted.values())))}: " if word == "adapted" else ""
+            parts.append(f"{sum(counts.values())} {word} ({how}{', '.join(named)})")
+    return "; ".join(parts)
+
+
+def _show_fit(fitted: FittedWeights) -> None:
+    """Print what became of the weights of each part of the model."""
+    words = ("loaded", "adapted", "new", "unused")
+    table = console.plain_table("weights of", *words, right=words)
+    for group in fitted.groups:
+        table.add_row(group.name, *(str(getattr(group, word) or "") for word in words))
+    console.print_line()
+    console.print_table(table)
 
 
 def _describe_rates(started: RunStarted) -> str:

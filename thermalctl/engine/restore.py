@@ -25,8 +25,8 @@ from thermalctl.engine.runner import keep_scores_in_float32, load_exactly, regis
 from thermalctl.engine.trust import check_trusted_types, load_checkpoint_safely
 from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.evaluation.runs import FoundRun
+from thermalctl.files import hash_file
 from thermalctl.models.pretrained import strip_to_state_dict
-from thermalctl.weights.verify import hash_file
 
 if TYPE_CHECKING:
     from mmaction.models import BaseRecognizer

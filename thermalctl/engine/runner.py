@@ -100,7 +100,10 @@ class ThermalRunner(Runner):
         if self._resume:
             load_exactly(self.recognizer, weights, filename)
         else:
-            self.fitted = fit_pretrained(self.recognizer, weights)
+            try:
+                self.fitted = fit_pretrained(self.recognizer, weights)
+            except CheckpointError as error:
+                raise CheckpointError(f"{filename}: {error.message}", hint=error.hint) from error
         self._has_loaded = True
         self.logger.info(f"Load checkpoint from {filename}")
         return checkpoint

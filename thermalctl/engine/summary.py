@@ -104,6 +104,15 @@ def _log(runner: ThermalRunner, started: RunStarted) -> None:
         runner.logger.info(f"class {index} {name}: {count} training clips, loss weight {weight:.4g}")
     if runner.fitted is not None:
         fitted = runner.fitted
-        for word, names in (("adapted", fitted.adapted), ("new", fitted.remade + fitted.missing)):
+        runner.logger.info(f"weights of {started.weights}, named as by {fitted.layout or 'MMAction2'}:")
+        for group in fitted.groups:
+            others = f"{group.adapted} adapted, {group.new} new, {group.unused} unused"
+            runner.logger.info(f"  {group.name}: {group.loaded} loaded, {others}")
+        for word, names in (
+            ("adapted", [f"{name} ({how})" for name, how in fitted.adapted.items()]),
+            ("new", fitted.remade + fitted.missing),
+            ("unused", fitted.unused),
+        ):
             runner.logger.info(f"weights {word}: {', '.join(names) or 'none'}")
-        runner.logger.info(f"weights loaded unchanged: {len(fitted.loaded)}; in the file unused: {len(fitted.unused)}")
+    elif started.weights is None and started.first_epoch == 1:
+        runner.logger.info("weights: none, the model starts from random ones")

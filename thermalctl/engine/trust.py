@@ -31,6 +31,8 @@ _DAMAGE = (
     OverflowError,
     struct.error,
 )
+#: A pickled dict that begins with the entry "blobs": what Caffe2 saved, and the model zoos of that time publish.
+_CAFFE2_MARK, _CAFFE2_MARK_WITHIN = b"blobs", 32
 #: Keys that make MMEngine import, merge or fetch something else. A checkpoint holds its own weights.
 DROPPED_KEYS = frozenset({"custom_imports", "_base_", "init_cfg", "pretrained", "load_from", "resume_from"})
 #: Registered, yet it passes texts of its config to `eval` (mmcv/cnn/rfsearch/search.py).
@@ -92,6 +94,12 @@ def _explain_refusal(path: Path, text: str) -> CheckpointError:
 
 def _report_damage(path: Path) -> CheckpointError:
     size = path.stat().st_size
+    with path.open("rb") as file:
+        if _CAFFE2_MARK in file.read(_CAFFE2_MARK_WITHIN):
+            return CheckpointError(
+                f"{path}: is a Caffe2 file of PySlowFast's model zoo, expected what torch.save writes",
+                hint="take PyTorchVideo's .pyth of the same network, or load it in PySlowFast and save its state_dict",
+            )
     return CheckpointError(
         f"{path}: is no checkpoint, or is damaged ({size:,} bytes)",
         hint="a checkpoint is what torch.save writes; if this one was copied or downloaded, fetch it again",

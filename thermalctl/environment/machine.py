@@ -1,28 +1,66 @@
-"""The machine itself: disks, shared memory, open files, the terminal."""
+"""The machine itself: disks, shared memory, open files."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from thermalctl.environment.diagnosis import Check
+from thermalctl.configs import slowfast_r50
+from thermalctl.environment.diagnosis import Check, Status
+from thermalctl.environment.quantities import GIB, format_bytes, shorten_home
 
-_MIB, _GIB = 2**20, 2**30
-
+#: Where `train` puts its runs, below the current folder; a test holds it and `engine.plan` together.
+WORK_DIRS = "work_dirs"
 #: A checkpoint of SlowFast R50 with momentum and an averaged copy has 0.4 GB; `train` keeps a handful.
-LEAST_WORK_BYTES = 5 * _GIB
+LEAST_WORK_BYTES = 5 * GIB
 #: The largest weights of the catalog have 0.25 GB.
-LEAST_CACHE_BYTES = 1 * _GIB
-#: Loader workers hand clips over in shared memory: 4 for training and 4 for validation, each with 2 batches of 8 clips
-#: in flight, and 64 x 40 x 60 float32 a clip.
-SHARED_MEMORY_BYTES = (4 + 4) * 2 * 8 * 64 * 40 * 60 * 4
-#: Each tensor in flight is an open file; 1024 is what Linux gives by default.
-LEAST_OPEN_FILES = 1024
+LEAST_CACHE_BYTES = 1 * GIB
+#: What a process has open besides the clips and the recordings: libraries, pipes to the workers, logs. 87 files were
+#: counted in a training with 4 + 4 workers on 8 recordings.
+OTHER_OPEN_FILES = 128
 SHARED_MEMORY_FOLDER = Path("/dev/shm")
-#: Tables and charts are laid out for this many columns.
-LEAST_COLUMNS = 80
+
+#: A frame of the sensor, pixels.
+_FRAME_SIZE = (40, 60)
+_FLOAT32_BYTES = 4
+#: Batches that each worker of a torch DataLoader has ready or in the making: its `prefetch_factor`, 2 by default.
+_PREFETCH_FACTOR = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderLoad:
+    """What `train` on a GPU, with its default configuration, has between its loader workers and itself.
+
+    Attributes:
+        num_train_workers: processes that read clips for training.
+        num_val_workers: processes that read clips for validation; they stay beside the others.
+        num_clips: how many clips are on their way at most, each an open file.
+        num_bytes: what they hold in shared memory.
+    """
+
+    num_train_workers: int
+    num_val_workers: int
+    num_clips: int
+    num_bytes: int
+
+
+def estimate_loader_load(num_processors: int, config: Any = slowfast_r50) -> LoaderLoad:
+    """Return what the loaders of a configuration have on its way; of workers one for each processor at most."""
+    loaders = config.train_dataloader, config.val_dataloader
+    num_workers = [min(loader["num_workers"], num_processors) for loader in loaders]
+    num_clips = sum(
+        count * _PREFETCH_FACTOR * loader["batch_size"] for count, loader in zip(num_workers, loaders, strict=True)
+    )
+    height, width = _FRAME_SIZE
+    return LoaderLoad(
+        num_train_workers=num_workers[0],
+        num_val_workers=num_workers[1],
+        num_clips=num_clips,
+        num_bytes=num_clips * config.clip["num_frames"] * height * width * _FLOAT32_BYTES,
+    )
 
 
 def check_folder(name: str, folder: Path, least_free_bytes: int, *, needed: bool) -> Check:
@@ -34,84 +72,113 @@ def check_folder(name: str, folder: Path, least_free_bytes: int, *, needed: bool
         least_free_bytes: less than this is worth a warning.
         needed: whether `train` fails without it.
     """
-    place = folder.resolve()
-    while not place.exists():
-        place = place.parent
+    failed: Status = "failed" if needed else "warning"
+    try:
+        place = find_existing(folder)
+    except OSError:
+        return Check(
+            name=name, status="failed", found="the current folder no longer exists", fix="cd to a folder that exists"
+        )
+    shown = shorten_home(place)
+    facts = {"folder": str(folder), "writable": False}
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         return Check(
             name=name,
-            status="failed" if needed else "warning",
-            found=f"{place} cannot be written",
-            fix="run where you may write" if needed else "set THERMALCTL_CACHE to a folder where you may write",
+            status=failed,
+            found=f"{shown} cannot be written" if place.is_dir() else f"{shown} is a file, not a folder",
+            why="train writes its runs there" if needed else "downloaded weights are kept there",
+            fix="go to a folder where you may write" if needed else "export THERMALCTL_CACHE=DIR   another folder",
+            facts=facts,
         )
-    num_free = shutil.disk_usage(place).free
-    found = f"{_format_bytes(num_free)} free in {_shorten(folder)}"
+    try:
+        num_free = shutil.disk_usage(place).free
+    except OSError as error:
+        return Check(name=name, status=failed, found=f"{shown}: its disk does not answer ({error.strerror})")
+    found = f"{format_bytes(num_free)} free for {_name_folder(folder)}"
+    facts |= {"writable": True, "free_bytes": num_free}
     if num_free < least_free_bytes:
-        why = f"checkpoints and weights want {_format_bytes(least_free_bytes)}"
-        return Check(name=name, status="warning", found=found, why=why, fix="free some space, or use another disk")
-    return Check(name=name, status="ok", found=found)
+        why = f"checkpoints and weights want {format_bytes(least_free_bytes)}"
+        fix = "free some space, or use another disk"
+        return Check(name=name, status="warning", found=found, why=why, fix=fix, facts=facts)
+    return Check(name=name, status="ok", found=found, facts=facts)
 
 
-def check_shared_memory(folder: Path = SHARED_MEMORY_FOLDER, needed_bytes: int = SHARED_MEMORY_BYTES) -> Check:
+def check_cache() -> Check:
+    """Return whether the folder of downloaded weights can be written and its disk has room.
+
+    It is found as `thermalctl.weights.store` finds it, whose import would take longer than all that is told before any
+    probe answers; a test holds the two together.
+    """
+    import platformdirs
+
+    named = os.environ.get("THERMALCTL_CACHE")
+    cache = Path(named).expanduser() if named else platformdirs.user_cache_path("thermalctl")
+    return check_folder("cache", cache / "weights", LEAST_CACHE_BYTES, needed=False)
+
+
+def find_existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists.
+
+    Raises:
+        OSError: if it is relative to a current folder that has been deleted.
+    """
+    place = Path(os.path.abspath(folder))  # noqa: PTH100  resolve() fails where a link leads in circles
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
+
+
+def check_shared_memory(load: LoaderLoad, folder: Path = SHARED_MEMORY_FOLDER) -> Check:
     """Return whether loader workers can hand over their clips; a container has 64 MiB unless told otherwise."""
-    if not folder.is_dir():
+    try:
+        num_free = shutil.disk_usage(folder).free
+    except OSError:
         return Check(name="shared memory", status="skipped", found=f"no {folder} on this system")
-    num_free = shutil.disk_usage(folder).free
-    if num_free >= needed_bytes:
-        return Check(name="shared memory", status="ok", found=f"{_format_bytes(num_free)} free")
+    workers = f"{load.num_train_workers} + {load.num_val_workers} workers"
+    found = f"{format_bytes(num_free)} free; {workers} hold about {format_bytes(load.num_bytes)}"
+    facts = {"free_bytes": num_free, "needed_bytes": load.num_bytes}
+    if num_free >= load.num_bytes:
+        return Check(name="shared memory", status="ok", found=found, facts=facts)
     return Check(
         name="shared memory",
         status="warning",
-        found=f"{_format_bytes(num_free)} free; 4 + 4 workers hold about {_format_bytes(needed_bytes)}",
+        found=found,
         why="a worker that finds none left dies with a bus error",
-        fix="docker run --shm-size=1g ...   or   --num-workers 0",
+        fix="docker run --shm-size=1g ...   or   thermalctl train --num-workers 0",
+        facts=facts,
     )
 
 
-def check_open_files() -> Check:
-    """Return whether a process may open as many files as loader workers need."""
-    try:
-        import resource
-    except ImportError:
-        return Check(name="open files", status="skipped", found="no limit on this system")
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY or limit >= LEAST_OPEN_FILES:
-        found = "no limit" if limit == resource.RLIM_INFINITY else f"{limit:,} for each process"
-        return Check(name="open files", status="ok", found=found)
+def check_open_files(load: LoaderLoad) -> Check:
+    """Return whether a process may open as many files as the clips on their way need."""
+    limit = find_open_files_limit()
+    if limit is None:
+        return Check(name="open files", status="ok", found="no limit")
+    needed = load.num_clips + OTHER_OPEN_FILES
+    found = f"{limit:,} for each process; train has about {needed} open"
+    facts = {"limit": limit, "needed": needed}
+    if limit >= needed:
+        return Check(name="open files", status="ok", found=found, facts=facts)
     return Check(
         name="open files",
         status="warning",
-        found=f"{limit:,} for each process",
-        why="loader workers keep one open for each tensor on its way",
-        fix="ulimit -n 4096",
+        found=found,
+        why="loader workers keep one open for each clip on its way",
+        fix="ulimit -n 4096   or   thermalctl train --num-workers 0",
+        facts=facts,
     )
 
 
-def check_terminal() -> Check:
-    """Return whether tables and progress can be drawn where this command runs."""
-    stream = sys.__stdout__  # sys.stdout itself may be a progress display's stand-in
-    if stream is None or not stream.isatty():
-        return Check(name="terminal", status="skipped", found="the output is not a terminal")
-    columns, encoding = shutil.get_terminal_size().columns, stream.encoding.lower()
-    found = f"{columns} columns, {encoding}"
-    if not encoding.startswith("utf"):
-        fix = "export PYTHONUTF8=1"
-        return Check(name="terminal", status="warning", found=found, why="bars and lines need UTF-8", fix=fix)
-    if columns < LEAST_COLUMNS:
-        why = f"tables are made for {LEAST_COLUMNS} columns and will be folded"
-        return Check(name="terminal", status="warning", found=found, why=why, fix="widen the window")
-    return Check(name="terminal", status="ok", found=found)
+def find_open_files_limit() -> int | None:
+    """Return how many files a process may have open; None without a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
-def _shorten(folder: Path) -> str:
-    """Return a folder as a user writes it: "the current folder", or from their home, "~/.cache/thermalctl"."""
-    whole, home = folder.resolve(), Path.home()
-    if whole == Path.cwd():
-        return "the current folder"
-    return f"~/{whole.relative_to(home).as_posix()}" if whole.is_relative_to(home) else str(whole)
-
-
-def _format_bytes(num_bytes: int) -> str:
-    if num_bytes < _GIB:
-        return f"{num_bytes / _MIB:,.0f} MiB"
-    return f"{num_bytes / _GIB:,.{0 if num_bytes >= 10 * _GIB else 1}f} GiB"
+def _name_folder(folder: Path) -> str:
+    """Return a folder as a user knows it: from here, "work_dirs/", or from home, "~/.cache/thermalctl"."""
+    return shorten_home(folder) if folder.is_absolute() else f"{folder.as_posix()}/"

@@ -43,3 +43,20 @@ def describe_range(name: str) -> str:
     """Return the range of `name` as pip spells it: "torch>=2.6,<2.14"."""
     low, high = RANGES[name]
     return f"{name}>={low},<{high}"
+
+
+def find_unmet(distribution: str) -> dict[str, str]:
+    """Return what an installed distribution requires and does not find, as pip is told it: {"protobuf": "protobuf>=6"}.
+
+    What only its extras require is left out. Needs the distribution "packaging".
+    """
+    from packaging.requirements import Requirement
+
+    unmet = {}
+    for requirement in map(Requirement, importlib.metadata.requires(distribution) or ()):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = find_version(requirement.name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            unmet[requirement.name] = f"{requirement.name}{requirement.specifier}"
+    return unmet

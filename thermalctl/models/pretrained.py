@@ -6,16 +6,40 @@ matching. Here every parameter is accounted for, and a backbone that stays mostl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from thermalctl.errors import CheckpointError
+from thermalctl.models.layouts import recognise_foreign, translate_names
 
 #: Share of the backbone's values that must come from the file.
 LEAST_BACKBONE_SHARE = 0.9
+#: Where the projects that publish video networks put the weights in their files.
+_WEIGHTS_KEYS = ("state_dict", "model_state", "model")
+#: What fits an RGB stem to one channel, and the other way round.
+_SUMMED, _SPREAD = "RGB stem summed to one channel", "one-channel stem spread over three"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerGroup:
+    """What became of one part of a model: a stage of a pathway, or the head. Counts of parameters and buffers.
+
+    Attributes:
+        name: how all names in it begin, as "backbone.slow_path.layer1".
+        loaded: taken over unchanged.
+        adapted: taken over in another shape.
+        new: stay as initialised.
+        unused: in the file only.
+    """
+
+    name: str
+    loaded: int
+    adapted: int
+    new: int
+    unused: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,20 +47,33 @@ class FittedWeights:
     """Which of a model's parameters and buffers came from a file; names as in the model's state dict.
 
     Attributes:
+        layout: whose names had to be translated: "PySlowFast" or "PyTorchVideo"; None for MMAction2's own.
         loaded: taken over unchanged.
-        adapted: RGB stems summed to one channel, or one-channel stems spread over three.
+        adapted: how each was adapted: RGB stems summed to one channel, or one-channel stems spread over three.
         remade: in the file with another shape, as a head of other classes; they stay as initialised.
         missing: not in the file; they stay as initialised.
         unused: in the file but not in the model.
         backbone_share: share of the backbone's values that came from the file, 0 to 1.
     """
 
+    layout: str | None
     loaded: tuple[str, ...]
-    adapted: tuple[str, ...]
+    adapted: Mapping[str, str]
     remade: tuple[str, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
     backbone_share: float
+
+    @property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        """What became of each part of the model, in the order of their names."""
+        kinds = (self.loaded, tuple(self.adapted), self.remade + self.missing, self.unused)
+        counts = [Counter(_find_group(name) for name in names) for names in kinds]
+        return tuple(
+            LayerGroup(name=group, **dict(zip(("loaded", "adapted", "new", "unused"), numbers, strict=True)))
+            for group in sorted(set().union(*counts))
+            for numbers in [[count[group] for count in counts]]
+        )
 
 
 def fold_rgb_stem(weight: Tensor) -> Tensor:
@@ -62,33 +99,36 @@ def spread_gray_stem(weight: Tensor) -> Tensor:
 def fit_pretrained(model: nn.Module, weights: Mapping[str, Tensor]) -> FittedWeights:
     """Load `weights` into `model` as far as they fit and return what became of each.
 
+    Args:
+        model: an MMAction2 recogniser.
+        weights: a state dict with the names of MMAction2, or a SlowFast's with those of PySlowFast or PyTorchVideo.
+
     Raises:
-        CheckpointError: if less than nine tenths of the backbone come from the file; the model is then unchanged.
+        CheckpointError: if less than nine tenths of the backbone come from the file, or a SlowFast of another project
+            has lateral connections that the model does not; the model is then unchanged.
     """
     wanted = model.state_dict()
-    given = {name.removeprefix("module."): value for name, value in weights.items()}
+    layout, given = translate_names({name.removeprefix("module."): value for name, value in weights.items()})
+    if layout is not None:
+        _expect_same_laterals(given, wanted, layout)
     taken: dict[str, Tensor] = {}
-    adapted, remade = [], []
+    adapted, remade = {}, []
     for name in sorted(wanted.keys() & given.keys()):
-        value = _adapt_stem(given[name], wanted[name])
+        value, how = _adapt_stem(given[name], wanted[name])
         if value.shape != wanted[name].shape:
             remade.append(name)
             continue
-        if value is not given[name]:
-            adapted.append(name)
+        if how is not None:
+            adapted[name] = how
         taken[name] = value
     share = _measure_share(wanted, taken)
     if share < LEAST_BACKBONE_SHARE:
-        example = next((name for name in given if name not in wanted), "none")
-        raise CheckpointError(
-            f"only {share:.0%} of the backbone's weights are in the file, expected {LEAST_BACKBONE_SHARE:.0%} "
-            f"(it holds {len(given)} entries; the first unknown one is {example})",
-            hint="these are weights of another architecture; choose the matching --config, or --load-from none",
-        )
+        raise _refuse_stranger(weights, given, wanted, layout, share)
     model.load_state_dict(taken, strict=False)
     return FittedWeights(
-        loaded=tuple(sorted(taken.keys() - set(adapted))),
-        adapted=tuple(adapted),
+        layout=layout,
+        loaded=tuple(sorted(taken.keys() - adapted.keys())),
+        adapted=adapted,
         remade=tuple(remade),
         missing=tuple(
             sorted(name for name in wanted.keys() - given.keys() if not name.endswith("num_batches_tracked"))
@@ -98,13 +138,61 @@ def fit_pretrained(model: nn.Module, weights: Mapping[str, Tensor]) -> FittedWei
     )
 
 
-def _adapt_stem(value: Tensor, wanted: Tensor) -> Tensor:
+def _expect_same_laterals(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], layout: str) -> None:
+    """Check that the model has the lateral connections of a translated SlowFast: they alone may differ in kind.
+
+    Raises:
+        CheckpointError: with the edits of the configuration that make them equal.
+    """
+    lateral, norm = "backbone.slow_path.conv1_lateral.conv.weight", "backbone.slow_path.conv1_lateral.bn.weight"
+    if lateral not in wanted or lateral not in given:
+        return  # no SlowFast at all: the share of the backbone tells
+    edits = []
+    if norm in given and norm not in wanted:
+        edits.append("model.backbone.slow_pathway.lateral_norm=True")
+    if given[lateral].shape[2] != wanted[lateral].shape[2]:
+        edits.append(f"model.backbone.slow_pathway.fusion_kernel={given[lateral].shape[2]}")
+    if edits:
+        raise CheckpointError(
+            f"{layout}'s SlowFast has other lateral connections than this model: {given[lateral].shape[2]} frames "
+            f"long{' and normalised' if norm in given else ''}, expected {wanted[lateral].shape[2]} frames"
+            f"{'' if norm in wanted else ', not normalised'}",
+            hint=f"give the model the same: --cfg-options {' '.join(edits)}",
+        )
+
+
+def _refuse_stranger(
+    weights: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    layout: str | None,
+    share: float,
+) -> CheckpointError:
+    known = f"{layout}'s SlowFast" if layout else recognise_foreign(weights)
+    example = next((name for name in given if name not in wanted), "none")
+    return CheckpointError(
+        f"only {share:.0%} of the backbone's weights are in the file, expected {LEAST_BACKBONE_SHARE:.0%} "
+        + (f"(it holds {known})" if known else f"(it holds {len(given)} entries; the first unknown one is {example})"),
+        hint="these are weights of another architecture; choose the matching --config, or --load-from none",
+    )
+
+
+def _adapt_stem(value: Tensor, wanted: Tensor) -> tuple[Tensor, str | None]:
+    """Return a stem's kernel with the channels that are wanted, and how that was done; None where nothing was."""
     if value.dim() not in (4, 5) or value.shape[2:] != wanted.shape[2:] or len(value) != len(wanted):
-        return value
+        return value, None
     channels = (value.shape[1], wanted.shape[1])
     if channels == (3, 1):
-        return fold_rgb_stem(value)
-    return spread_gray_stem(value) if channels == (1, 3) else value
+        return fold_rgb_stem(value), _SUMMED
+    return (spread_gray_stem(value), _SPREAD) if channels == (1, 3) else (value, None)
+
+
+def _find_group(name: str) -> str:
+    """Return which part of the model a parameter belongs to: "backbone.slow_path.layer1", "cls_head"."""
+    parts = name.split(".")
+    if parts[0] != "backbone":
+        return parts[0]
+    return ".".join(parts[:3] if len(parts) > 3 and parts[1].endswith("_path") else parts[:2])
 
 
 def _measure_share(wanted: Mapping[str, Tensor], taken: Mapping[str, Tensor]) -> float:
@@ -120,15 +208,12 @@ def strip_to_state_dict(checkpoint: Mapping[str, object], origin: str) -> dict[s
     Raises:
         CheckpointError: if it holds no weights.
     """
-    held = checkpoint.get("state_dict", checkpoint)
-    weights = (
-        {name: value for name, value in held.items() if isinstance(value, torch.Tensor)}
-        if isinstance(held, Mapping)
-        else {}
-    )
+    candidates = (checkpoint.get(key) for key in _WEIGHTS_KEYS)
+    held = next((found for found in candidates if isinstance(found, Mapping)), checkpoint)
+    weights = {str(name): value for name, value in held.items() if isinstance(value, Tensor)}
     if not weights:
         raise CheckpointError(
             f"{origin}: holds no weights (its entries: {', '.join(map(str, checkpoint)) or 'none'})",
-            hint='a checkpoint holds its weights under "state_dict"',
+            hint='a checkpoint holds its weights under "state_dict", or "model_state"',
         )
     return weights

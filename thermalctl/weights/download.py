@@ -1,54 +1,64 @@
-"""Pretrained weights brought into a folder: fetched or imported, and verified before they get their name."""
+"""Pretrained weights brought into a folder over the network, and verified before they get their name."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
-from filelock import FileLock
 
 from thermalctl.errors import WeightsError
-from thermalctl.files import replace_file
-from thermalctl.weights.catalog import PretrainedWeights, find_entry_of_content, list_names
-from thermalctl.weights.transfer import OTHER_WAYS, NotServedError, OnProgress, open_client, transfer
-from thermalctl.weights.verify import hash_file, verify_file
+from thermalctl.files import hash_file
+from thermalctl.weights.arrival import (
+    FetchedWeights,
+    describe_arrival,
+    expect_replaceable,
+    find_present,
+    writing_below,
+)
+from thermalctl.weights.catalog import PretrainedWeights, find_entry_of_file
+from thermalctl.weights.connection import OTHER_WAYS, NotServedError, open_client
+from thermalctl.weights.lock import hold_lock
+from thermalctl.weights.transfer import OnProgress, Transfer
+from thermalctl.weights.verify import find_hash_in_name
 
 #: Another server that holds the published files, for machines that cannot reach the publisher.
 MIRROR_VARIABLE = "THERMALCTL_MIRROR"
 
+#: A file may be this many times its parameters' size before it is taken for another: one with the optimizer's state
+#: is three times as large.
+_SIZE_MARGIN = 4
+#: The largest file that is fetched where nothing is known of it: no network that fits a GPU here is near that.
+_LARGEST_BYTES = 8 << 30
+
 
 @dataclass(frozen=True, kw_only=True)
-class FetchedWeights:
-    """Weights that now lie on this machine, verified.
+class _Wanted:
+    """What to fetch.
 
     Attributes:
-        name: the entry's name in the catalog; the file's name for weights from elsewhere.
-        path: the file.
-        sha256: of the file, 64 hexadecimal digits.
-        num_bytes: its size.
-        status: "fetched" or "imported" just now, or already "present".
-        source: the address or the file that it came from; None if it was already present.
+        name: what to call it in the answer.
+        addresses: URL -> the file name that it is stored under; the first that serves a file is taken.
+        file_names: any of these may be there already.
+        sha256_prefix: how its SHA-256 must begin; "" for a file of which none is known.
+        max_bytes: a larger file is another one.
     """
 
     name: str
-    path: Path
-    sha256: str
-    num_bytes: int
-    status: Literal["fetched", "imported", "present"]
-    source: str | None
+    addresses: dict[str, str]
+    file_names: tuple[str, ...]
+    sha256_prefix: str
+    max_bytes: int
 
 
 def fetch_weights(
     entry: PretrainedWeights,
     folder: Path,
     *,
+    url: str | None = None,
     mirror: str | None = None,
     force: bool = False,
     on_progress: OnProgress | None = None,
@@ -58,6 +68,7 @@ def fetch_weights(
     Args:
         entry: what to fetch; each name that it is published under is tried.
         folder: where the file goes; it is created.
+        url: fetch it from this address, whatever the file is called there.
         mirror: the address of another server that holds the publisher's folders, or the bare files. Default:
             `$THERMALCTL_MIRROR`, else the publisher.
         force: fetch again what is there; the old file stays until the new one is verified.
@@ -68,125 +79,67 @@ def fetch_weights(
             under that name that was not there before.
     """
     mirror = mirror or os.environ.get(MIRROR_VARIABLE)
-    urls = entry.urls if mirror is None else _list_mirror_urls(entry, mirror)
-    return fetch_file(
-        urls, folder, name=entry.name, sha256_prefix=entry.sha256_prefix, force=force, on_progress=on_progress
+    if url is not None:
+        is_named = find_entry_of_file(_guess_file_name(url)) == entry
+        addresses = {url: _guess_file_name(url) if is_named else entry.file_names[0]}
+    elif mirror is not None:
+        addresses = _list_mirror_addresses(entry, mirror)
+    else:
+        addresses = dict(zip(entry.urls, entry.file_names, strict=True))
+    wanted = _Wanted(
+        name=entry.name,
+        addresses=addresses,
+        file_names=entry.file_names,
+        sha256_prefix=entry.sha256_prefix,
+        max_bytes=_SIZE_MARGIN * entry.approximate_size,
     )
+    return _obtain(wanted, folder, force=force, on_progress=on_progress)
+
+
+def fetch_named(
+    url: str, folder: Path, *, force: bool = False, on_progress: OnProgress | None = None
+) -> FetchedWeights:
+    """Return the file at an address whose name says what it must be: one of the catalog's, or one with a hash in it.
+
+    Raises:
+        WeightsError: if the name promises nothing; otherwise as for `fetch_weights`.
+    """
+    file_name = get_file_name(url)
+    entry = find_entry_of_file(file_name)
+    if entry is not None:
+        return fetch_weights(entry, folder, url=url, force=force, on_progress=on_progress)
+    if find_hash_in_name(file_name) is None:
+        raise WeightsError(
+            f"{url}: its name ends in no hash (-xxxxxxxx.pth), so what arrives could not be verified",
+            hint="name the MODEL that it holds; or take it as it is: thermalctl train --load-from URL",
+        )
+    return fetch_file(url, folder, name=file_name, force=force, on_progress=on_progress)
 
 
 def fetch_file(
-    urls: Sequence[str],
-    folder: Path,
-    *,
-    name: str,
-    sha256_prefix: str | None,
-    force: bool = False,
-    on_progress: OnProgress | None = None,
+    url: str, folder: Path, *, name: str, force: bool = False, on_progress: OnProgress | None = None
 ) -> FetchedWeights:
-    """Return the file that one of `urls` serves, in `folder` under the name in the address.
-
-    A second process that wants the same file waits for the first and finds it there.
+    """Return the file that an address serves, in `folder` under the name in the address.
 
     Args:
-        urls: tried in turn; the first that serves a file is taken.
+        url: what to fetch; if the name in it ends in a hash, as published weights' do, the file must have that.
         folder: where the file goes; it is created.
         name: what to call it in the answer.
-        sha256_prefix: how its SHA-256 must begin; None for a file whose name does not promise one.
         force: fetch again what is there.
         on_progress: told how far the download is.
 
     Raises:
         WeightsError: as for `fetch_weights`.
     """
-    paths = [folder / get_file_name(url) for url in urls]
-    with _locked(folder, paths[0].name):
-        present = next((path for path in paths if path.is_file()), None)
-        if present is not None and not force:
-            sha256 = verify_file(present, sha256_prefix or "", hint="fetch it again with --force")
-            return _describe(name, present, sha256, "present", None)
-        url, part, sha256 = _fetch_first(urls, folder, sha256_prefix, on_progress)
-        path = present or folder / get_file_name(url)
-        part.replace(path)
-        return _describe(name, path, sha256, "fetched", url)
-
-
-def import_weights(
-    source: Path, folder: Path, *, entry: PretrainedWeights | None = None, force: bool = False
-) -> FetchedWeights:
-    """Return weights that were fetched elsewhere, copied into `folder`.
-
-    Args:
-        source: the file; its content says which weights it holds, its name may be any.
-        folder: where the copy goes; it is created.
-        entry: what the file should hold; None to take any entry of the catalog.
-        force: overwrite a file that is already there.
-
-    Raises:
-        WeightsError: if the file cannot be read, or does not hold the entry's weights.
-    """
-    known = "the whole file must be copied, under any name"
-    if entry is not None:
-        verify_file(source, entry.sha256_prefix, hint=f"{entry.name} is {entry.file_names[0]}; {known}")
-    else:
-        sha256 = verify_file(source, "", hint="give the file that was fetched elsewhere")
-        entry = find_entry_of_content(sha256)
-        if entry is None:
-            raise WeightsError(
-                f"{source}: is damaged or no weights of the catalog: its SHA-256 begins with {sha256[:8]}",
-                hint=f"the catalog has {list_names()}; {known}",
-            )
-    path = folder / (source.name if source.name in entry.file_names else entry.file_names[0])
-    with _locked(folder, path.name):
-        if path.is_file() and not force:
-            sha256 = verify_file(path, entry.sha256_prefix, hint="replace it with --force")
-            return _describe(entry.name, path, sha256, "present", None)
-        with replace_file(path) as temporary:
-            shutil.copyfile(source, temporary)
-            sha256 = verify_file(temporary, entry.sha256_prefix, hint="the file changed while it was copied; try again")
-    return _describe(entry.name, path, sha256, "imported", str(source))
-
-
-def _fetch_first(
-    urls: Sequence[str], folder: Path, sha256_prefix: str | None, on_progress: OnProgress | None
-) -> tuple[str, Path, str]:
-    """Return the first address that serves a file, the verified file under its temporary name, and its SHA-256."""
-    refusals = []
-    with open_client() as client:
-        for url in urls:
-            part = folder / f"{get_file_name(url)}.part"
-            try:
-                return url, part, _fetch_part(client, url, part, sha256_prefix, on_progress)
-            except NotServedError as refusal:
-                refusals.append(f"{url}: {refusal}")
-    raise WeightsError("\n".join(refusals), hint=OTHER_WAYS)
-
-
-def _fetch_part(
-    client: httpx.Client, url: str, part: Path, sha256_prefix: str | None, on_progress: OnProgress | None
-) -> str:
-    """Return the SHA-256 of `part`, having brought it to its full length and checked it."""
-    if sha256_prefix is None:
-        part.unlink(missing_ok=True)  # nothing would tell whether an old beginning fits what is served now
-    goes_on = part.exists()
-    transfer(client, url, part, on_progress)
-    sha256 = hash_file(part)
-    if sha256.startswith(sha256_prefix or ""):
-        return sha256
-    num_bytes = part.stat().st_size
-    part.unlink()
-    if goes_on:  # the beginning was of another file, or damaged: once more from the first byte
-        return _fetch_part(client, url, part, sha256_prefix, on_progress)
-    raise WeightsError(
-        f"{url}: serves another file ({num_bytes:,} bytes): its SHA-256 begins with {sha256[:8]}, "
-        f"expected {sha256_prefix}. It was not kept.",
-        hint=f"a proxy may have answered in the server's place; {OTHER_WAYS}",
+    file_name = get_file_name(url)
+    wanted = _Wanted(
+        name=name,
+        addresses={url: file_name},
+        file_names=(file_name,),
+        sha256_prefix=find_hash_in_name(file_name) or "",
+        max_bytes=_LARGEST_BYTES,
     )
-
-
-def _list_mirror_urls(entry: PretrainedWeights, mirror: str) -> list[str]:
-    """Return where a mirror may hold the file: in the publisher's folders, or side by side with the others."""
-    root = mirror.rstrip("/")
-    return [f"{root}{urlsplit(url).path}" for url in entry.urls] + [f"{root}/{name}" for name in entry.file_names]
+    return _obtain(wanted, folder, force=force, on_progress=on_progress)
 
 
 def get_file_name(url: str) -> str:
@@ -195,28 +148,87 @@ def get_file_name(url: str) -> str:
     Raises:
         WeightsError: if it names none.
     """
-    name = urlsplit(url).path.rpartition("/")[2]
-    if name in ("", ".", "..") or "\\" in name:
+    name = _guess_file_name(url)
+    if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f]", name):
         raise WeightsError(f"{url}: names no file", hint="give the address of the weights file itself")
     return name
 
 
-def _describe(
-    name: str, path: Path, sha256: str, status: Literal["fetched", "imported", "present"], source: str | None
-) -> FetchedWeights:
-    return FetchedWeights(
-        name=name, path=path, sha256=sha256, num_bytes=path.stat().st_size, status=status, source=source
-    )
-
-
-@contextmanager
-def _locked(folder: Path, file_name: str) -> Iterator[None]:
-    """Hold the folder's lock for a file; a folder that cannot be written is told as such."""
+def _guess_file_name(url: str) -> str:
+    """Return what an address ends in; it need not be a file's name."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{file_name}.lock"):
-            yield
-    except OSError as error:
-        raise WeightsError(
-            f"{folder}: cannot be written ({error.strerror or error})", hint="name another folder with --dir"
-        ) from error
+        return unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError:  # as for brackets that are no IPv6 address; the request will say so
+        return ""
+
+
+def _list_mirror_addresses(entry: PretrainedWeights, mirror: str) -> dict[str, str]:
+    """Return where a mirror may hold the file: in the publisher's folders, or side by side with the others."""
+    root = mirror.rstrip("/")
+    in_folders = {f"{root}{urlsplit(url).path}": name for url, name in zip(entry.urls, entry.file_names, strict=True)}
+    return in_folders | {f"{root}/{name}": name for name in entry.file_names}
+
+
+def _obtain(wanted: _Wanted, folder: Path, *, force: bool, on_progress: OnProgress | None) -> FetchedWeights:
+    """Return the file, fetched if it is not there.
+
+    A second process that wants the same file waits for the first and finds it there.
+    """
+    paths = [folder / file_name for file_name in wanted.file_names]
+    # Looked for before anything is written, and again when no one else can be bringing it.
+    if not force and (present := _find_present(wanted, paths)) is not None:
+        return present
+    with writing_below(folder), hold_lock(paths[0]):
+        if not force and (present := _find_present(wanted, paths)) is not None:
+            return present
+        for path in paths:
+            expect_replaceable(path)
+        url, part, sha256 = _fetch_first(wanted, folder, on_progress)
+        path = next((path for path in paths if path.is_file()), folder / wanted.addresses[url])
+        part.replace(path)
+        return describe_arrival(wanted.name, path, sha256, "fetched", url)
+
+
+def _find_present(wanted: _Wanted, paths: list[Path]) -> FetchedWeights | None:
+    return find_present(wanted.name, paths, wanted.sha256_prefix, hint="fetch it again with --force")
+
+
+def _fetch_first(wanted: _Wanted, folder: Path, on_progress: OnProgress | None) -> tuple[str, Path, str]:
+    """Return the first address that serves a file, the verified file under its temporary name, and its SHA-256."""
+    refusals = []
+    with open_client() as client:
+        for url, file_name in wanted.addresses.items():
+            part = folder / f"{file_name}.part"
+            try:
+                return url, part, _fetch_part(client, url, part, wanted, on_progress)
+            except NotServedError as refusal:
+                refusals.append(f"{url}: {refusal}")
+    raise WeightsError("; ".join(refusals), hint=OTHER_WAYS)
+
+
+def _fetch_part(client: httpx.Client, url: str, part: Path, wanted: _Wanted, on_progress: OnProgress | None) -> str:
+    """Return the SHA-256 of `part`, having brought it to its full length and checked it."""
+    expect_replaceable(part)
+    if not wanted.sha256_prefix:
+        part.unlink(missing_ok=True)  # nothing would tell whether an old beginning fits what is served now
+    for is_last in (False, True):
+        transfer = Transfer(
+            client,
+            url,
+            part,
+            max_bytes=wanted.max_bytes,
+            is_hash_known=bool(wanted.sha256_prefix),
+            on_progress=on_progress,
+        )
+        is_as_served = transfer.run()
+        sha256, num_bytes = hash_file(part), part.stat().st_size
+        if sha256.startswith(wanted.sha256_prefix):
+            return sha256
+        part.unlink()
+        if is_as_served or is_last:
+            break  # otherwise pieces of different files were joined: once more from the first byte
+    raise WeightsError(
+        f"{url}: serves another file ({num_bytes:,} bytes): its SHA-256 begins with {sha256[:8]}, "
+        f"expected {wanted.sha256_prefix}. It was not kept.",
+        hint=f"a proxy may have answered in the server's place; {OTHER_WAYS}",
+    )

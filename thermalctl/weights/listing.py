@@ -9,7 +9,7 @@ from typing import Literal
 from thermalctl.errors import WeightsError
 from thermalctl.weights import catalog
 from thermalctl.weights.catalog import PretrainedWeights
-from thermalctl.weights.store import find_weights, verify_weights
+from thermalctl.weights.store import CHECKPOINTS_FOLDER, find_weights, verify_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,17 @@ class ListedWeights:
         entry: the catalog's entry.
         status: "verified" on this machine, "damaged" there, or "absent".
         path: the file, None where it is absent.
+        place: which of the two folders it lies in, None where it is absent.
+        num_bytes: its size, None where it is absent.
+        approximate_num_bytes: about what its size should be, estimated from the number of parameters.
     """
 
     entry: PretrainedWeights
     status: Literal["verified", "damaged", "absent"]
     path: Path | None
+    place: Literal["checkpoints", "cache"] | None
+    num_bytes: int | None
+    approximate_num_bytes: int
 
 
 def list_weights(*, current_folder: Path = Path()) -> list[ListedWeights]:
@@ -35,10 +41,27 @@ def list_weights(*, current_folder: Path = Path()) -> list[ListedWeights]:
 def look_up(entry: PretrainedWeights, *, current_folder: Path = Path()) -> ListedWeights:
     """Return whether an entry's file is on this machine, and whole."""
     path = find_weights(entry.name, current_folder=current_folder)
+    return ListedWeights(
+        entry=entry,
+        status=_judge(path, entry),
+        path=path,
+        place=_find_place(path, current_folder),
+        num_bytes=path.stat().st_size if path else None,
+        approximate_num_bytes=entry.approximate_size,
+    )
+
+
+def _judge(path: Path | None, entry: PretrainedWeights) -> Literal["verified", "damaged", "absent"]:
     if path is None:
-        return ListedWeights(entry=entry, status="absent", path=None)
+        return "absent"
     try:
         verify_weights(path, entry)
     except WeightsError:
-        return ListedWeights(entry=entry, status="damaged", path=path)
-    return ListedWeights(entry=entry, status="verified", path=path)
+        return "damaged"
+    return "verified"
+
+
+def _find_place(path: Path | None, current_folder: Path) -> Literal["checkpoints", "cache"] | None:
+    if path is None:
+        return None
+    return "checkpoints" if path.parent == current_folder / CHECKPOINTS_FOLDER else "cache"

@@ -12,9 +12,9 @@ import platformdirs
 
 from thermalctl.errors import WeightsError
 from thermalctl.weights.catalog import PretrainedWeights, find_entry, find_entry_of_file, list_names, suggest_name
-from thermalctl.weights.download import fetch_file, get_file_name
+from thermalctl.weights.download import fetch_file, fetch_weights, get_file_name
 from thermalctl.weights.transfer import OnProgress
-from thermalctl.weights.verify import find_hash_in_name, verify_file
+from thermalctl.weights.verify import verify_file
 
 #: Where MMAction2's guides put weights, and configs look for them: `load_from = 'checkpoints/...'`.
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -27,7 +27,7 @@ NO_WEIGHTS = "none"
 def get_cache_folder() -> Path:
     """Return the folder of downloaded weights: below `$THERMALCTL_CACHE`, else below the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
-    cache = Path(named) if named else platformdirs.user_cache_path("thermalctl")
+    cache = Path(named).expanduser() if named else platformdirs.user_cache_path("thermalctl")
     return cache / "weights"
 
 
@@ -35,6 +35,12 @@ def choose_folder(current_folder: Path = Path()) -> Path:
     """Return where new weights go: `checkpoints/` if the current folder has one, else the cache."""
     checkpoints = current_folder / CHECKPOINTS_FOLDER
     return checkpoints if checkpoints.is_dir() else get_cache_folder()
+
+
+def find_folder(entry: PretrainedWeights, current_folder: Path = Path()) -> Path:
+    """Return the folder that an entry's file lies in, or else where it would go."""
+    found = _find_file(entry.file_names, current_folder)
+    return found.parent if found else choose_folder(current_folder)
 
 
 def find_weights(name_or_path: str, *, current_folder: Path = Path()) -> Path | None:
@@ -103,13 +109,10 @@ def _fetch_address(url: str, current_folder: Path, on_progress: OnProgress | Non
         if found is not None:
             verify_weights(found, entry)
             return found
-        folder = choose_folder(current_folder)
-        sha256_prefix: str | None = entry.sha256_prefix
-    else:
-        # Files of one name from two addresses ("epoch_10.pth") must not be taken for each other.
-        folder = get_cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:12]
-        sha256_prefix = find_hash_in_name(get_file_name(url))
-    return fetch_file([url], folder, name=url, sha256_prefix=sha256_prefix, on_progress=on_progress).path
+        return fetch_weights(entry, choose_folder(current_folder), url=url, on_progress=on_progress).path
+    # Files of one name from two addresses ("epoch_10.pth") must not be taken for each other.
+    folder = get_cache_folder() / hashlib.sha256(url.encode()).hexdigest()[:12]
+    return fetch_file(url, folder, name=url, on_progress=on_progress).path
 
 
 def _raise_not_here(text: str, entry: PretrainedWeights | None, current_folder: Path) -> NoReturn:

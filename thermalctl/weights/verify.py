@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
 from thermalctl.errors import WeightsError
+from thermalctl.files import hash_file
 
-_BLOCK_BYTES = 1 << 20
 #: `slowfast_..._20220901-701b0f6f.pth`: PyTorch's convention for published weights (torch.hub, `check_hash`).
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.(?:pth|pt|pyth)$")
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def find_hash_in_name(file_name: str) -> str | None:
