@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,17 @@ def test_forked_process_opens_files_of_its_own(frames_dir: Path) -> None:
     child.join(60)
     assert (value, shared) == (7.0, False)
     assert pool.read("hall", [8])[0, 0, 0] == 8
+
+
+def test_recordings_unread_for_longest_are_closed(frames_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thermalctl.recordings.pool.MAX_OPEN", 2)
+    for name in ("a", "b"):
+        shutil.copy(frames_dir / "hall.h5", frames_dir / f"{name}.h5")
+    pool = RecordingPool(frames_dir)
+    for name in ("a", "hall", "a", "b"):
+        assert pool.read(name, [3])[0, 0, 0] == 3
+    assert list(pool._files) == ["a", "b"]
+    assert pool.read("hall", [4])[0, 0, 0] == 4
 
 
 def test_missing_recording_and_frame_are_errors(frames_dir: Path) -> None:

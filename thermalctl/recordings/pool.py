@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from thermalctl.recordings.hdf5 import RecordingFile
 
+#: Recordings open at once: each process may have 1,024 files open by default, and loader workers need theirs.
+MAX_OPEN = 128
+
 
 class RecordingPool:
-    """The recordings of one folder, each opened when first read.
+    """The recordings of one folder, each opened when first read; those unread for longest are closed again.
 
     Every process opens its own: HDF5 handles cannot be shared with a forked worker or sent to a spawned one.
 
@@ -35,9 +38,11 @@ class RecordingPool:
         """
         if self._owner != os.getpid():
             self._files, self._owner = {}, os.getpid()
-        if sensor_id not in self._files:
-            self._files[sensor_id] = RecordingFile(self.frames_dir / f"{sensor_id}.h5")
-        return self._files[sensor_id].read(indices)
+        file = self._files.pop(sensor_id, None) or RecordingFile(self.frames_dir / f"{sensor_id}.h5")
+        self._files[sensor_id] = file  # the last in order is the last that was read
+        if len(self._files) > MAX_OPEN:
+            self._files.pop(next(iter(self._files))).close()
+        return file.read(indices)
 
     def close(self) -> None:
         """Close what is open; reading again opens it again."""
