@@ -33,7 +33,14 @@ class RecordingError(ThermalctlError):
 
 
 class DatasetError(ThermalctlError):
-    """A dataset folder is missing, ambiguous or inconsistent."""
+    """A dataset folder is missing, ambiguous or inconsistent.
+
+    `problems` are all that were found, of which the message may spell out the first few.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, problems: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
 
 
 class CheckpointError(ThermalctlError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,12 @@ import numpy as np
 import pytest
 
 from thermalctl.dataset.layout import DatasetLayout
+from thermalctl.dataset.statistics import RecordingStatistics
+from thermalctl.recordings.arrival import Arrival
+from thermalctl.recordings.faults import RepeatedFrames, Trend
 from thermalctl.recordings.hdf5 import Recording, write_recording
+from thermalctl.recordings.temperatures import TemperatureStatistics
+from thermalctl.recordings.timing import ClipSpan, Timing
 
 #: Arrival of the first frame, ms since 1970.
 START_MS = 1_700_000_000_000
@@ -109,3 +116,58 @@ class DatasetFolder:
 @pytest.fixture
 def folder(tmp_path: Path) -> DatasetFolder:
     return DatasetFolder(tmp_path / "tiny")
+
+
+#: 1,000 frames in which nothing is wrong.
+_HEALTHY = RecordingStatistics(
+    recording="R1",
+    session="s",
+    num_frames=1000,
+    num_keyframes=10,
+    num_bytes=1,
+    num_incomplete=0,
+    num_lost_clips=0,
+    temperatures=TemperatureStatistics(min_c=10.0, max_c=30.0, mean_c=20.0, std_c=2.0, share_clipped=0.0),
+    timing=Timing(
+        num_frames=1000,
+        median_gap_ms=160.0,
+        gap_p5_ms=150.0,
+        gap_p95_ms=170.0,
+        largest_gap_ms=200.0,
+        num_out_of_order=0,
+        frame_rate_hz=6.25,
+        window_frames=64,
+        clip_span=ClipSpan(median_s=10.5, min_s=10.0, max_s=11.0),
+    ),
+    arrival=Arrival(
+        longest_gap_ms=200.0,
+        longest_gap_at=7,
+        num_long_gaps=0,
+        share_in_bursts=0.0,
+        num_backwards=0,
+        num_simultaneous=0,
+    ),
+    motion_c=0.3,
+    share_still_clips=0.5,
+    faulty_pixels=(),
+    num_noisy_pixels=0,
+    hot_spots=(),
+    repeated=RepeatedFrames(num_frozen=0, longest_freeze=0, freeze_at=None, num_duplicates=0),
+    glitches=(),
+    trend=Trend(drift_c_per_hour=0.0, shift_c=0.0, warm_up_c=0.0, warm_up_s=0.0),
+)
+
+
+@pytest.fixture
+def make_recording() -> Callable[..., RecordingStatistics]:
+    """A function that returns a healthy recording's statistics, changed as its keywords say: `arrival__num_long_gaps=3`
+    changes that field of `arrival`."""
+
+    def make(recording: str = "R1", **changes: Any) -> RecordingStatistics:
+        made = replace(_HEALTHY, recording=recording)
+        for name, value in changes.items():
+            outer, _, inner = name.partition("__")
+            made = replace(made, **{outer: replace(getattr(made, outer), **{inner: value}) if inner else value})
+        return made
+
+    return make

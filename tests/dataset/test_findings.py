@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from thermalctl.dataset import findings
+from thermalctl.dataset.duplicates import DuplicateClips, IdenticalFrames
 from thermalctl.dataset.findings import Finding
 from thermalctl.dataset.leakage import Leakage, Protocol
 from thermalctl.dataset.statistics import ClassStatistics
@@ -34,7 +35,20 @@ def make_leakage(
 
 
 def make_class(name: str, keyframes: Mapping[str, int]) -> ClassStatistics:
-    return ClassStatistics(class_id=0, name=name, keyframes=keyframes, people=keyframes, weight=1.0)
+    return ClassStatistics(
+        class_id=0, name=name, keyframes=keyframes, shares={}, people=keyframes, weight=1.0, motion_c=None
+    )
+
+
+def make_clips(*, num_copied: int = 0, num_near_apart: int = 0) -> DuplicateClips:
+    return DuplicateClips(
+        split="val",
+        num_clips=10,
+        num_copied=num_copied,
+        num_near=7,
+        num_near_apart=num_near_apart,
+        median_distance_c=0.1,
+    )
 
 
 def test_findings_come_worst_first_and_otherwise_in_order() -> None:
@@ -50,7 +64,7 @@ def test_overlap_is_an_error_with_what_copying_scores() -> None:
     assert finding.status == "error"
     assert finding.text == "all 10 val clips overlap a train clip (median 6 frames apart)"
     assert finding.detail == "copying the nearest label scores 84.9 %, mean class 25.0 %"
-    assert finding.fix == "give each of the 2 sessions wholly to train or to val"
+    assert finding.fix == "thermalctl split-dataset --by session"
 
 
 def test_partial_overlap_is_counted() -> None:
@@ -69,6 +83,37 @@ def test_shared_session_without_overlap_is_a_warning() -> None:
 
 def test_held_out_sessions_are_ok() -> None:
     assert findings.judge_leakage(make_leakage(overlapping=0, shared=())).status == "ok"
+
+
+def test_nothing_held_twice_is_ok() -> None:
+    (finding,) = findings.judge_duplicates([], [make_clips()])
+    assert (finding.status, finding.topic) == ("ok", "copies")
+
+
+def test_copy_that_connects_sessions_is_a_warning_as_one_recording_under_two_names() -> None:
+    pairs = [
+        IdenticalFrames(first="R1", second="R1 (2)", num_frames=500, other_session=True),
+        IdenticalFrames(first="R1", second="R2", num_frames=3, other_session=False),
+    ]
+    (finding,) = findings.judge_duplicates(pairs, [make_clips()])
+    assert finding.status == "warning"
+    assert finding.text == "R1 and R1 (2) hold 500 identical frames, 1 more pair too"
+    assert finding.detail == "one recording under two names"
+
+
+def test_copy_between_train_and_val_is_an_error() -> None:
+    pair = IdenticalFrames(first="R1", second="R9", num_frames=70, other_session=False)
+    (finding,) = findings.judge_duplicates([pair], [make_clips(num_copied=4)])
+    assert finding.status == "error"
+    assert finding.text == "4 of 10 val clips hold frames of train clips under another name or time"
+    assert finding.detail == "R1 and R9 hold 70 identical frames: one stretch under two stamps"
+
+
+def test_clips_that_look_like_train_clips_are_a_warning() -> None:
+    (finding,) = findings.judge_duplicates([], [make_clips(num_near_apart=2)])
+    assert finding.status == "warning"
+    assert finding.text == "2 of 10 val clips look like a train clip, though they share no frame"
+    assert finding.detail == "their mean pictures differ by less than 0.25 deg C, a pixel's noise"
 
 
 @pytest.mark.parametrize(("num_conflicting", "status"), [(0, "ok"), (5, "ok"), (6, "warning")])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import pytest
 
 from thermalctl.dataset.inspect import Inspection, inspect_dataset
 from thermalctl.dataset.layout import DatasetLayout
+from thermalctl.dataset.simulate import simulate_dataset
 from thermalctl.errors import RecordingError
+from thermalctl.recordings.simulate import SimulationOptions
 
 Folder = Any
 
@@ -86,6 +90,65 @@ def test_damaged_frames_are_a_recording_error(folder: Folder) -> None:
         inspect_dataset(folder.layout)
 
 
+def test_recording_under_two_names_is_an_error_where_it_joins_train_and_val(folder: Folder) -> None:
+    # hall_1 and lab hold the same frames, a day apart. lab@50, which is val, reaches from 43 to 56: of train, lab@35
+    # reaches from 28 to 41, but hall_1@40 from 33 to 46. hall_2@35, val too, looks as lab@35 does.
+    findings = inspect_dataset(folder.layout, window_frames=14).findings
+    finding = next(finding for finding in findings if finding.topic == "copies")
+    assert (finding.status, finding.text[:19]) == ("error", "2 of 2 val clips ho")
+    assert finding.detail == "hall_1 and lab hold 70 identical frames, 2 more pairs too: one recording under two names"
+
+
+def test_clips_are_measured_by_split_and_by_class(folder: Folder) -> None:
+    inspection = inspect_dataset(folder.layout, window_frames=8)
+    assert [split.clip_length.median_s for split in inspection.splits] == [0.7, 0.7]
+    assert inspection.people.keyframes_by_people == (0, 3, 2)
+    motion_c = [entry.motion_c for entry in inspection.classes]
+    # Pixels rise by 0.24 from frame to frame. In hall_1@40, at frames 41 and 42, all 24 of them once fall by 9.76
+    # instead: (24 * 7 - 24) * 0.24 + 24 * 9.76, over 24 * 7, is 1.6; the other clip of lying has 0.24.
+    assert motion_c == [pytest.approx(0.24, abs=1e-4), pytest.approx((1.6 + 0.24) / 2, abs=1e-4), None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_simulated_sensor_raises_no_false_alarm(seed: int, tmp_path: Path) -> None:
+    options = SimulationOptions(
+        num_sessions=4, recordings_per_session=2, frames_per_recording=250, keyframes_per_recording=8, seed=seed
+    )
+    simulate_dataset(tmp_path / "simulated", options)
+    inspection = inspect_dataset(DatasetLayout(tmp_path / "simulated"))
+    topics = {finding.topic: finding.status for finding in inspection.findings}
+    assert not {"pixels", "frozen", "glitches", "drift", "warm-up"} & set(topics)
+    assert (topics["sensor"], topics["room"], topics["copies"]) == ("ok", "ok", "ok")
+
+
+def test_read_only_disk_is_enough(folder: Folder) -> None:
+    """Root may write anywhere, so that modes prove nothing: every attempt to write is an error instead."""
+    program = f"""
+import os, sys
+from pathlib import Path
+import h5py
+from thermalctl.dataset.inspect import inspect_dataset
+from thermalctl.dataset.layout import DatasetLayout
+
+def refuse(event, args):
+    writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+    if writes or event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.utime", "os.truncate"):
+        raise RuntimeError(f"{{event}} {{args}}")
+
+class OnlyReading(h5py.File):
+    def __init__(self, name, mode, **options):
+        assert mode == "r", mode
+        super().__init__(name, mode, **options)
+
+h5py.File = OnlyReading
+sys.addaudithook(refuse)
+print(len(inspect_dataset(DatasetLayout(Path({str(folder.root)!r}))).recordings))
+"""
+    done = subprocess.run([sys.executable, "-B", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("3", "")
+
+
 def test_inspection_leaves_the_dataset_as_it_was(folder: Folder) -> None:
     def look() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in [folder.root, *folder.root.rglob("*")]}
@@ -107,8 +170,32 @@ def test_real_dataset_is_told_what_is_wrong_with_it(real_dataset: Path) -> None:
     assert [(finding.status, finding.topic) for finding in inspection.findings if finding.status != "ok"] == [
         ("error", "leakage"),
         ("warning", "frames"),
+        ("warning", "pixels"),
+        ("warning", "room"),
         ("warning", "labels"),
         ("warning", "classes"),
         ("warning", "val"),
         ("warning", "timing"),
+        ("warning", "gaps"),
     ]
+    texts = {finding.topic: f"{finding.text} {finding.detail}" for finding in inspection.findings}
+    assert "row 29 column 7 is dead" in texts["pixels"]
+    assert "44 deg C at row 9 column 52, 26 above the scene" in texts["room"]
+    assert "up to 2.6 s without a frame, in 4 of 8 recordings" in texts["gaps"]
+
+
+@pytest.mark.real
+def test_real_dataset_is_counted_as_it_is_described(real_dataset: Path) -> None:
+    inspection = inspect_dataset(DatasetLayout(real_dataset))
+    (leakage,) = inspection.leakage
+    assert (leakage.protocol.num_overlapping, leakage.protocol.num_clips) == (73, 73)
+    assert leakage.median_distance_frames == 6
+    assert (round(100 * leakage.copy_top1, 1), round(100 * leakage.copy_mean_class, 1)) == (84.9, 45.7)
+    assert inspection.sessions == ("SL14", "SL18")
+    assert len(inspection.shared_frames) == 6
+    assert all(140 <= pair.num_frames <= 151 for pair in inspection.shared_frames)
+    assert inspection.num_conflicting == 94
+    assert [(split.num_keyframes, split.num_people) for split in inspection.splits] == [(314, 405), (73, 95)]
+    motion_c = {entry.name: entry.motion_c for entry in inspection.classes if entry.motion_c is not None}
+    assert min(motion_c, key=lambda name: motion_c[name]) == "lower position-kneeling"
+    assert motion_c["walking"] > motion_c["lying down-lying with risk"]

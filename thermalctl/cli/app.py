@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 
 from thermalctl.cli import console
+from thermalctl.cli.build_dataset import build_dataset
 from thermalctl.cli.demo import demo
 from thermalctl.cli.doctor import doctor
 from thermalctl.cli.download_weights import download_weights
 from thermalctl.cli.export_onnx import export_onnx
 from thermalctl.cli.inspect_dataset import inspect_dataset
+from thermalctl.cli.many_values import taking_many
+from thermalctl.cli.preview import preview
 from thermalctl.cli.report import report
+from thermalctl.cli.split_dataset import split_dataset
 from thermalctl.cli.test import test
 from thermalctl.cli.train import train
 from thermalctl.errors import RequestError, ThermalctlError
@@ -49,7 +53,10 @@ def _options(
 app.command()(doctor)
 app.command()(demo)
 app.command()(download_weights)
+app.command(cls=taking_many("--recordings", "--annotations", "--merge-classes"))(build_dataset)
 app.command()(inspect_dataset)
+app.command()(split_dataset)
+app.command()(preview)
 app.command(context_settings={"allow_extra_args": True})(train)  # for --cfg-options A=1 B=2
 app.command()(test)
 app.command()(report)
@@ -58,6 +65,7 @@ app.command()(export_onnx)
 
 def main() -> None:
     """Run the command line; an expected error becomes two lines and its exit code."""
+    console.replace_closed_streams()
     try:
         app()
     except ThermalctlError as error:

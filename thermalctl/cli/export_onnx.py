@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from thermalctl.cli import console
-from thermalctl.cli.options import ConfigOption, DataOption, ForceOption, JsonOption
+from thermalctl.cli.options import ConfigOption, DataOption, ForceOption, JsonOption, parse_frame_size
 from thermalctl.cli.progress import show_progress
-from thermalctl.errors import RequestError
 
 if TYPE_CHECKING:
     from thermalctl.deploy.export import ExportedModel
@@ -99,7 +97,7 @@ def export_onnx(
             last=last,
             config=config,
             data=data,
-            frame_size=_parse_frame_size(frame_size) if frame_size else None,
+            frame_size=parse_frame_size(frame_size) if frame_size else None,
             force=force,
             on_note=console.print_note,
             on_progress=on_progress,
@@ -107,18 +105,6 @@ def export_onnx(
     console.print_json(result) if as_json else _show(result)
     if not result.holds:
         raise typer.Exit(1)
-
-
-def _parse_frame_size(text: str) -> tuple[int, int]:
-    """Return (height, width) in pixels from a text as 40x60.
-
-    Raises:
-        RequestError: if it is none.
-    """
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if match is None:
-        raise RequestError(f"--frame-size {text}: expected HEIGHTxWIDTH in pixels", hint="as in --frame-size 40x60")
-    return int(match[1]), int(match[2])
 
 
 def _show(result: ExportResult) -> None:

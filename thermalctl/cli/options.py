@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from thermalctl.errors import RequestError
 
 DataOption = Annotated[
     Path | None,
@@ -35,3 +38,15 @@ NumWorkersOption = Annotated[
     int | None,
     typer.Option("--num-workers", metavar="N", help="Processes that read clips.", show_default=False),
 ]
+
+
+def parse_frame_size(text: str) -> tuple[int, int]:
+    """Return (height, width) in pixels from a text as 40x60.
+
+    Raises:
+        RequestError: if it is none.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if match is None:
+        raise RequestError(f"--frame-size {text}: expected HEIGHTxWIDTH in pixels", hint="as in --frame-size 40x60")
+    return int(match[1]), int(match[2])

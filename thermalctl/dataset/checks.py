@@ -61,7 +61,8 @@ def read_checked(layout: DatasetLayout) -> tuple[dict[str, AnnotationFile], dict
     problems.extend(_find_class_problems(layout, splits))
     problems.extend(_find_frame_size_problems(recordings))
     if problems:
-        raise DatasetError(summarise_problems(problems), hint=f"mend {layout.root} or build it again; {DATASET_HINT}")
+        hint = f"mend {layout.root} or build it again; {DATASET_HINT}"
+        raise DatasetError(summarise_problems(problems), hint=hint, problems=problems)
     return splits, recordings
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from thermalctl.dataset.duplicates import NEAR_C, DuplicateClips, IdenticalFrames
 from thermalctl.dataset.leakage import Leakage
 from thermalctl.dataset.statistics import ClassStatistics
 
@@ -29,7 +30,8 @@ class Finding:
 
     Attributes:
         status: "error": scores will mislead or clips are lost; "warning": know it before training; "ok".
-        topic: one word: "leakage", "frames", "labels", "classes", "timing", "stamps", "range", or the split's name.
+        topic: one word: "leakage", "copies", "frames", "pixels", "room", "frozen", "glitches", "drift", "warm-up",
+            "sensor", "labels", "classes", "timing", "gaps", "stamps", "range", "splits", or a split's name.
         text: what was found, with numbers.
         detail: a second sentence, None if the first says it all.
         fix: what to do, None for "ok".
@@ -52,7 +54,7 @@ def judge_leakage(leakage: Leakage) -> Finding:
     protocol = leakage.protocol
     split, num_clips = protocol.split, protocol.num_clips
     fix = (
-        f"give each of the {protocol.num_sessions} sessions wholly to train or to {split}"
+        "thermalctl split-dataset --by session"
         if protocol.num_sessions > 1
         else "record another session: one alone cannot be split without leaking"
     )
@@ -78,6 +80,48 @@ def judge_leakage(leakage: Leakage) -> Finding:
             fix=fix,
         )
     return Finding(status="ok", topic="leakage", text=f"{split} shares no frame and no session with train")
+
+
+def judge_duplicates(identical: Sequence[IdenticalFrames], clips: Sequence[DuplicateClips]) -> list[Finding]:
+    """Return whether frames are held under two names or stamps, and whether clips look alike that share none.
+
+    Args:
+        identical: the pairs of recordings that hold the same frames, worst first.
+        clips: what that means for each judged split.
+    """
+    findings = []
+    if identical:
+        copied = [entry for entry in clips if entry.num_copied]
+        pair = identical[0]
+        held = f"{pair.first} and {pair.second} hold {pair.num_frames} identical frames"
+        more = len(identical) - 1
+        others = f", {more} more pair{'s' * (more > 1)} too" if more else ""
+        splits = ", ".join(f"{entry.num_copied} of {entry.num_clips} {entry.split} clips" for entry in copied)
+        findings.append(
+            Finding(
+                status="error" if copied else "warning",
+                topic="copies",
+                text=f"{splits} hold frames of train clips under another name or time" if copied else held + others,
+                detail=(f"{held}{others}: " if copied else "")
+                + ("one recording under two names" if pair.other_session else "one stretch under two stamps"),
+                fix="remove the copy, or keep both on one side of the split",
+            )
+        )
+    findings.extend(
+        Finding(
+            status="warning",
+            topic="copies",
+            text=f"{entry.num_near_apart} of {entry.num_clips} {entry.split} clips look like a train clip, "
+            "though they share no frame",
+            detail=f"their mean pictures differ by less than {NEAR_C:g} deg C, a pixel's noise",
+            fix=f"look at them; give each session wholly to train or to {entry.split}",
+        )
+        for entry in clips
+        if entry.num_near_apart
+    )
+    if not findings:
+        findings.append(Finding(status="ok", topic="copies", text="no frame is held under two names or two stamps"))
+    return findings
 
 
 def judge_conflicting_labels(num_conflicting: int, num_keyframes: int) -> Finding:
@@ -126,7 +170,7 @@ def judge_splits(splits: Sequence[str]) -> Finding:
         status="warning",
         topic="splits",
         text="train only: nothing to judge a model on",
-        fix="keep a session out of train, in annotations/val.json",
+        fix="thermalctl split-dataset --by session",
     )
 
 

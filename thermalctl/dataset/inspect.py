@@ -7,29 +7,45 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.clips import measure_clip_lengths
+from thermalctl.dataset.duplicates import (
+    DuplicateClips,
+    IdenticalFrames,
+    find_duplicate_clips,
+    find_identical_frames,
+)
 from thermalctl.dataset.findings import (
     MAX_KEYFRAME_OFFSET_MS,
     Finding,
     judge_classes,
     judge_conflicting_labels,
+    judge_duplicates,
     judge_keyframe_times,
     judge_leakage,
     judge_split_size,
     judge_splits,
     sort_findings,
 )
+from thermalctl.dataset.frames import look_at_frames
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.leakage import Leakage, measure_leakage
-from thermalctl.dataset.recording_findings import judge_incomplete_frames, judge_temperatures, judge_timing
+from thermalctl.dataset.people import PeopleStatistics, summarise_people
+from thermalctl.dataset.recording_findings import (
+    judge_arrival,
+    judge_incomplete_frames,
+    judge_temperatures,
+    judge_timing,
+)
 from thermalctl.dataset.samples import ALL_SPLITS, Sample, ThermalDataset, load_dataset
+from thermalctl.dataset.sensor_findings import judge_sensor
 from thermalctl.dataset.sessions import shared_frames
 from thermalctl.dataset.statistics import (
     ClassStatistics,
     RecordingStatistics,
     count_conflicting_keyframes,
     summarise_classes,
-    summarise_recording,
 )
+from thermalctl.recordings.timing import ClipSpan
 
 #: What a model is given unless it is told otherwise.
 DEFAULT_TEMPERATURE_RANGE_C = ClipSpec(classes=()).temperature_range_c
@@ -37,12 +53,21 @@ DEFAULT_TEMPERATURE_RANGE_C = ClipSpec(classes=()).temperature_range_c
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSize:
-    """How much a split holds: keyframes, people in them, and classes that occur as whole-frame labels."""
+    """How much a split holds.
+
+    Attributes:
+        split: its name.
+        num_keyframes: annotated frames.
+        num_people: people in them.
+        num_classes: classes that occur as whole-frame labels.
+        clip_length: how long its clips last.
+    """
 
     split: str
     num_keyframes: int
     num_people: int
     num_classes: int
+    clip_length: ClipSpan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,10 +96,13 @@ class Inspection:
         sessions: the sessions' names, sorted.
         splits: how much each holds.
         classes: how often each class occurs, in id order.
-        recordings: what each holds, by name.
+        people: how many people keyframes show, and how large they are.
+        recordings: what each holds and what is wrong with it, by name.
         shared_frames: recordings that overlap.
+        identical_frames: recordings that hold the same frames under other stamps or devices.
         num_conflicting: keyframes whose people have different labels.
         leakage: for each judged split, how close it lies to train.
+        duplicates: for each judged split, clips that train holds under another name, or that look the same.
         findings: what all this means, worst first.
     """
 
@@ -90,10 +118,13 @@ class Inspection:
     sessions: tuple[str, ...]
     splits: tuple[SplitSize, ...]
     classes: tuple[ClassStatistics, ...]
+    people: PeopleStatistics
     recordings: tuple[RecordingStatistics, ...]
     shared_frames: tuple[SharedFrames, ...]
+    identical_frames: tuple[IdenticalFrames, ...]
     num_conflicting: int
     leakage: tuple[Leakage, ...]
+    duplicates: tuple[DuplicateClips, ...]
     findings: tuple[Finding, ...]
 
 
@@ -106,7 +137,8 @@ def inspect_dataset(
 ) -> Inspection:
     """Return everything that can be found out about a dataset without a model.
 
-    Frames are read one block of a recording at a time, so memory does not grow with the dataset.
+    Each frame is read once, a block of a recording at a time. What is kept of it is a few bytes, and of each clip a
+    small picture.
 
     Args:
         layout: the dataset folder.
@@ -120,11 +152,24 @@ def inspect_dataset(
     """
     dataset = load_dataset(layout)
     samples = dataset.samples(ALL_SPLITS)
-    recordings = _summarise_recordings(dataset, samples, window_frames, temperature_range_c, on_progress)
-    classes = summarise_classes(dataset)
-    splits = tuple(_measure_split(dataset, split) for split in dataset.splits)
-    leakage = tuple(
-        measure_leakage(dataset, split, window_frames=window_frames) for split in dataset.splits if split != "train"
+    frames = look_at_frames(
+        dataset,
+        samples,
+        window_frames=window_frames,
+        temperature_range_c=temperature_range_c,
+        on_progress=on_progress,
+    )
+    recordings = tuple(frames.recordings)
+    classes = summarise_classes(dataset, frames.motion_c)
+    splits = tuple(_measure_split(dataset, split, window_frames) for split in dataset.splits)
+    judged = [split for split in dataset.splits if split != "train"]
+    leakage = tuple(measure_leakage(dataset, split, window_frames=window_frames) for split in judged)
+    identical = find_identical_frames(dataset, frames.digests)
+    duplicates = tuple(
+        find_duplicate_clips(
+            dataset, split, digests=frames.digests, pictures_c=frames.pictures_c, window_frames=window_frames
+        )
+        for split in judged
     )
     num_conflicting = sum(count_conflicting_keyframes(annotations) for annotations in dataset.splits.values())
     first = next(iter(dataset.recordings.values()))
@@ -146,60 +191,40 @@ def inspect_dataset(
         sessions=tuple(sorted(set(dataset.sessions.values()))),
         splits=splits,
         classes=classes,
+        people=summarise_people(samples, first.frame_size),
         recordings=recordings,
         shared_frames=_list_shared_frames(dataset),
+        identical_frames=identical,
         num_conflicting=num_conflicting,
         leakage=leakage,
+        duplicates=duplicates,
         findings=sort_findings(
             [
                 *(judge_leakage(entry) for entry in leakage),
+                *judge_duplicates(identical, duplicates),
                 judge_splits(tuple(dataset.splits)),
                 judge_keyframe_times(_count_misplaced(dataset, samples), len(samples)),
                 judge_incomplete_frames(recordings),
+                *judge_sensor(recordings),
                 judge_conflicting_labels(num_conflicting, sum(entry.num_keyframes for entry in splits)),
                 judge_classes(classes),
                 *(judge_split_size(entry.split, entry.num_keyframes, classes) for entry in splits[1:]),
                 *judge_timing(recordings),
+                judge_arrival(recordings),
                 judge_temperatures(recordings, temperature_range_c),
             ]
         ),
     )
 
 
-def _summarise_recordings(
-    dataset: ThermalDataset,
-    samples: list[Sample],
-    window_frames: int,
-    temperature_range_c: tuple[float, float],
-    on_progress: Callable[[int, int], None] | None,
-) -> tuple[RecordingStatistics, ...]:
-    keyframes: dict[str, list[int]] = {name: [] for name in dataset.recordings}
-    for sample in samples:
-        keyframes[sample.recording].append(sample.keyframe)
-    summaries = []
-    for done, (name, recording) in enumerate(dataset.recordings.items(), start=1):
-        summaries.append(
-            summarise_recording(
-                name,
-                recording,
-                session=dataset.sessions[name],
-                keyframes=keyframes[name],
-                window_frames=window_frames,
-                temperature_range_c=temperature_range_c,
-            )
-        )
-        if on_progress:
-            on_progress(done, len(dataset.recordings))
-    return tuple(summaries)
-
-
-def _measure_split(dataset: ThermalDataset, split: str) -> SplitSize:
+def _measure_split(dataset: ThermalDataset, split: str, window_frames: int) -> SplitSize:
     samples = dataset.samples(split)
     return SplitSize(
         split=split,
         num_keyframes=len(samples),
         num_people=len(dataset.splits[split].annotations),
         num_classes=len({sample.label for sample in samples}),
+        clip_length=measure_clip_lengths(dataset, split, window_frames),
     )
 
 

@@ -55,6 +55,16 @@ class DatasetLayout:
         return self.root / "statistics"
 
     @property
+    def sensor_info_file(self) -> Path:
+        """What the recorder says of each recording."""
+        return self.frames_dir / "sensor_info.json"
+
+    @property
+    def manifest_file(self) -> Path:
+        """What the dataset was built from, with hashes."""
+        return self.root / "manifest.json"
+
+    @property
     def info_file(self) -> Path:
         """How and when the dataset was built."""
         return self.root / "dataset_info.json"

@@ -1,4 +1,4 @@
-"""What the recordings of a dataset mean for training: lost rows, uneven timing, temperatures out of range."""
+"""What the recordings of a dataset mean for training: lost rows, uneven arrival, temperatures out of range."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from thermalctl.dataset.findings import Finding, list_names, percent
 from thermalctl.dataset.statistics import RecordingStatistics
+from thermalctl.recordings.arrival import LONG_GAP_TIMES
 
 #: Up to here the repair of incomplete frames is not worth a warning.
 MAX_SHARE_INCOMPLETE = 0.01
@@ -70,15 +71,37 @@ def judge_timing(recordings: Sequence[RecordingStatistics]) -> list[Finding]:
             findings.append(Finding(status="ok", topic="timing", text=text))
     backwards = [recording.recording for recording in timed if recording.timing and recording.timing.num_out_of_order]
     if backwards:
+        num_frames = sum(recording.timing.num_out_of_order for recording in timed if recording.timing)
         findings.append(
             Finding(
                 status="warning",
                 topic="timing",
                 text=f"arrival times stand still or go back in {list_names(backwards)}",
+                detail=f"{num_frames} frames are stamped no later than the frame before",
                 fix="set the recorder's clock once, before recording",
             )
         )
     return findings
+
+
+def judge_arrival(recordings: Sequence[RecordingStatistics]) -> Finding:
+    """Return whether frames are missing for long."""
+    known = [(recording, recording.arrival) for recording in recordings if recording.arrival]
+    gapped = [recording for recording, arrival in known if arrival.num_long_gaps]
+    longest_s = max((arrival.longest_gap_ms for _, arrival in known), default=0.0) / 1000.0
+    share = max((arrival.share_in_bursts for _, arrival in known), default=0.0)
+    if not gapped:
+        bursts = f"; up to {percent(share)} of a recording's frames arrive in bursts" if share else ""
+        return Finding(status="ok", topic="gaps", text=f"never longer than {longest_s:.1f} s{bursts}")
+    num_gaps = sum(arrival.num_long_gaps for _, arrival in known)
+    return Finding(
+        status="warning",
+        topic="gaps",
+        text=f"up to {longest_s:.1f} s without a frame, in {len(gapped)} of {len(recordings)} recordings",
+        detail=f"{num_gaps} gaps are over {LONG_GAP_TIMES:g} medians long; "
+        f"up to {percent(share)} of a recording's frames arrive in bursts",
+        fix="check the sensor's link: what a gap lost, no sampling brings back",
+    )
 
 
 def judge_temperatures(recordings: Sequence[RecordingStatistics], range_c: tuple[float, float]) -> Finding:

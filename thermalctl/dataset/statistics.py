@@ -1,4 +1,4 @@
-"""What can be counted in a dataset: classes by split, and each recording's temperatures, losses and timing."""
+"""What can be counted in a dataset: classes by split, and what each recording holds and has wrong with it."""
 
 from __future__ import annotations
 
@@ -10,56 +10,48 @@ from numpy.typing import NDArray
 
 from thermalctl.annotations.coco import AnnotationFile
 from thermalctl.dataset.checks import RecordingInfo
-from thermalctl.dataset.samples import ThermalDataset, class_weights, clip_indices, count_classes
-from thermalctl.recordings.hdf5 import RecordingFile
-from thermalctl.recordings.health import find_incomplete_frames
+from thermalctl.dataset.clips import measure_clip_motion
+from thermalctl.dataset.samples import ALL_SPLITS, ThermalDataset, class_weights, count_classes
+from thermalctl.recordings.arrival import Arrival, summarise_arrival
+from thermalctl.recordings.faults import RepeatedFrames, Trend, find_repeated_frames, find_trend
+from thermalctl.recordings.pixels import FaultyPixel, HotSpot, count_noisy_pixels, find_faulty_pixels, find_hot_spots
+from thermalctl.recordings.scan import RecordingScan
+from thermalctl.recordings.temperatures import TemperatureStatistics
 from thermalctl.recordings.timing import Timing, summarise_timing
 
-#: Frames read at a time: 10 MB at 40x60, whatever the recording's length.
-BLOCK_FRAMES = 1024
+#: A clip is still if its frames change by less than this many times what the recording's stillest twentieth do. In the
+#: real recordings most clips of lying people come to 1.05, of walking ones to 1.12.
+STILL_TIMES = 1.05
+_STILLEST_PERCENT = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassStatistics:
-    """How often a class occurs.
+    """How often a class occurs, and how much moves in its clips.
 
     Attributes:
         class_id: from 0.
         name: the class.
         keyframes: whole-frame samples of it, by split.
+        shares: share of a split's whole-frame samples, 0 to 1, by split.
         people: people with it, by split.
         weight: its loss weight for whole frames, total / (classes * count) over the training split.
+        motion_c: median over its clips of the mean absolute change per pixel from frame to frame, deg C. A still room's
+            is the sensor's noise: 0.28 at 0.25 deg C. None where the class does not occur or nothing was measured.
     """
 
     class_id: int
     name: str
     keyframes: Mapping[str, int]
+    shares: Mapping[str, float]
     people: Mapping[str, int]
     weight: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class TemperatureStatistics:
-    """Temperatures over all pixels of a recording's complete frames, deg C.
-
-    Attributes:
-        min_c: the coldest.
-        max_c: the warmest.
-        mean_c: the mean.
-        std_c: the standard deviation.
-        share_clipped: share of pixels outside the range that a model is given, 0 to 1.
-    """
-
-    min_c: float
-    max_c: float
-    mean_c: float
-    std_c: float
-    share_clipped: float
+    motion_c: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingStatistics:
-    """What one recording holds.
+    """What one recording holds and what is wrong with it.
 
     Attributes:
         recording: its name.
@@ -71,6 +63,16 @@ class RecordingStatistics:
         num_lost_clips: annotated clips without a single complete frame; nothing can repair those.
         temperatures: None where no frame is complete.
         timing: None where there are fewer than two frames.
+        arrival: gaps, bursts and disorder; None where there are fewer than two frames.
+        motion_c: mean absolute change per pixel from one complete frame to the next, deg C, the sensor's noise
+            included; None where no two frames are complete.
+        share_still_clips: share of annotated clips in which next to nothing moves, 0 to 1; None where there are none.
+        faulty_pixels: those that do not see the room.
+        num_noisy_pixels: those far noisier than most.
+        hot_spots: small places that are hot all the time.
+        repeated: frames equal to others of the recording.
+        glitches: single frames far from both neighbours although those agree.
+        trend: drift and warm-up; None where too little is known.
     """
 
     recording: str
@@ -82,20 +84,44 @@ class RecordingStatistics:
     num_lost_clips: int
     temperatures: TemperatureStatistics | None
     timing: Timing | None
+    arrival: Arrival | None
+    motion_c: float | None
+    share_still_clips: float | None
+    faulty_pixels: tuple[FaultyPixel, ...]
+    num_noisy_pixels: int
+    hot_spots: tuple[HotSpot, ...]
+    repeated: RepeatedFrames
+    glitches: tuple[int, ...]
+    trend: Trend | None
 
 
-def summarise_classes(dataset: ThermalDataset) -> tuple[ClassStatistics, ...]:
-    """Return how often each class occurs in each split, in id order."""
-    keyframes = {split: count_classes(dataset.samples(split), dataset.num_classes) for split in dataset.splits}
+def summarise_classes(
+    dataset: ThermalDataset, motion_c: Mapping[str, float] | None = None
+) -> tuple[ClassStatistics, ...]:
+    """Return how often each class occurs in each split, in id order.
+
+    Args:
+        dataset: from `load_dataset`.
+        motion_c: how much moves in each whole frame's clip, deg C, by sample id; None if that was not measured.
+    """
+    samples = {split: dataset.samples(split) for split in dataset.splits}
+    keyframes = {split: count_classes(found, dataset.num_classes) for split, found in samples.items()}
     people = {split: count_classes(dataset.samples(split, "person"), dataset.num_classes) for split in dataset.splits}
     weights = class_weights(keyframes["train"])
+    motions: dict[int, list[float]] = {}
+    if motion_c is not None:
+        for sample in dataset.samples(ALL_SPLITS):
+            if sample.sample_id in motion_c:
+                motions.setdefault(sample.label, []).append(motion_c[sample.sample_id])
     return tuple(
         ClassStatistics(
             class_id=class_id,
             name=name,
             keyframes={split: int(counts[class_id]) for split, counts in keyframes.items()},
+            shares={split: int(counts[class_id]) / max(1, len(samples[split])) for split, counts in keyframes.items()},
             people={split: int(counts[class_id]) for split, counts in people.items()},
             weight=float(weights[class_id]),
+            motion_c=float(np.median(motions[class_id])) if class_id in motions else None,
         )
         for class_id, name in enumerate(dataset.classes)
     )
@@ -109,84 +135,55 @@ def count_conflicting_keyframes(annotations: AnnotationFile) -> int:
 def summarise_recording(
     name: str,
     recording: RecordingInfo,
+    scan: RecordingScan,
     *,
     session: str,
-    keyframes: Sequence[int],
+    clips: NDArray[np.intp],
     window_frames: int,
-    temperature_range_c: tuple[float, float],
 ) -> RecordingStatistics:
-    """Return what one recording holds; its frames are read block by block.
+    """Return what one recording holds and what is wrong with it.
 
     Args:
         name: the recording's name.
         recording: where it lies.
+        scan: what was seen of it.
         session: the recordings that share frames with it.
-        keyframes: its annotated frames, indices from 0.
+        clips: (K, 2) int, the first frame of each annotated clip and the one after its last.
         window_frames: T, frames in a clip.
-        temperature_range_c: (low, high) deg C, the range that a model is given.
-
-    Raises:
-        RecordingError: if the file is damaged.
     """
-    incomplete = np.zeros(recording.num_frames, dtype=bool)
-    pixels = _PixelSums(temperature_range_c)
-    with RecordingFile(recording.path) as file:
-        for start in range(0, recording.num_frames, BLOCK_FRAMES):
-            block = file.read(range(start, min(start + BLOCK_FRAMES, recording.num_frames)))
-            lost = find_incomplete_frames(block)
-            incomplete[start : start + len(block)] = lost
-            pixels.add(block[~lost])
-    clips = (clip_indices(keyframe, window_frames, recording.num_frames) for keyframe in keyframes)
+    changes_c = scan.changes_c[np.isfinite(scan.changes_c)]
+    faulty = find_faulty_pixels(scan.pixels) if scan.pixels else ()
     return RecordingStatistics(
         recording=name,
         session=session,
         num_frames=recording.num_frames,
-        num_keyframes=len(keyframes),
+        num_keyframes=len(clips),
         num_bytes=recording.num_bytes,
-        num_incomplete=int(incomplete.sum()),
-        num_lost_clips=sum(bool(incomplete[clip].all()) for clip in clips),
-        temperatures=pixels.summarise(),
+        num_incomplete=int(scan.incomplete.sum()),
+        num_lost_clips=sum(bool(scan.incomplete[first:stop].all()) for first, stop in clips.tolist()),
+        temperatures=scan.temperatures,
         timing=_summarise_timing(recording, window_frames),
+        arrival=summarise_arrival(recording.timestamps_ms),
+        motion_c=float(changes_c.mean()) if changes_c.size else None,
+        share_still_clips=_measure_share_still(measure_clip_motion(scan, clips), changes_c),
+        faulty_pixels=faulty,
+        num_noisy_pixels=count_noisy_pixels(scan.pixels) if scan.pixels else 0,
+        hot_spots=find_hot_spots(scan.pixels, faulty) if scan.pixels else (),
+        repeated=find_repeated_frames(scan.digests),
+        glitches=scan.glitches,
+        trend=find_trend(recording.timestamps_ms[scan.level_frames] / 1000.0, scan.levels_c),
     )
+
+
+def _measure_share_still(motions_c: Sequence[float | None], changes_c: NDArray[np.float32]) -> float | None:
+    known_c = [motion_c for motion_c in motions_c if motion_c is not None]
+    if not known_c:
+        return None
+    still_c = STILL_TIMES * float(np.percentile(changes_c, _STILLEST_PERCENT))
+    return sum(motion_c < still_c for motion_c in known_c) / len(known_c)
 
 
 def _summarise_timing(recording: RecordingInfo, window_frames: int) -> Timing | None:
     if recording.num_frames < 2:  # one frame has no pace
         return None
     return summarise_timing(recording.timestamps_ms, window_frames=window_frames)
-
-
-class _PixelSums:
-    """Sums over pixels, block by block, from which the statistics follow."""
-
-    def __init__(self, temperature_range_c: tuple[float, float]) -> None:
-        self._low, self._high = temperature_range_c
-        self._count = 0
-        self._num_clipped = 0
-        self._sum = 0.0
-        self._sum_of_squares = 0.0
-        self._min = np.inf
-        self._max = -np.inf
-
-    def add(self, frames_c: NDArray[np.float32]) -> None:
-        if not frames_c.size:
-            return
-        values = frames_c.astype(np.float64)
-        self._count += values.size
-        self._num_clipped += int(np.count_nonzero((values < self._low) | (values > self._high)))
-        self._sum += float(values.sum())
-        self._sum_of_squares += float(np.square(values).sum())
-        self._min = min(self._min, float(values.min()))
-        self._max = max(self._max, float(values.max()))
-
-    def summarise(self) -> TemperatureStatistics | None:
-        if not self._count:
-            return None
-        mean = self._sum / self._count
-        return TemperatureStatistics(
-            min_c=self._min,
-            max_c=self._max,
-            mean_c=mean,
-            std_c=float(np.sqrt(max(0.0, self._sum_of_squares / self._count - mean**2))),
-            share_clipped=self._num_clipped / self._count,
-        )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.metrics import pairwise_distances_argmin
 
-from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices
-from thermalctl.recordings.health import find_incomplete_frames, repair_incomplete_frames
-from thermalctl.recordings.pool import RecordingPool
+from thermalctl.dataset.samples import Sample, ThermalDataset
+from thermalctl.errors import RecordingError
+from thermalctl.evaluation.features import ClipFeatures, extract_features
 
 
 def predict_nearest_clip(
-    dataset: ThermalDataset, train: list[Sample], judged: list[Sample], *, num_frames: int
+    dataset: ThermalDataset, train: Sequence[Sample], judged: Sequence[Sample], *, num_frames: int
 ) -> NDArray[np.int64]:
     """Return for each judged sample the label of the training clip with the most similar mean picture, (N,) int64.
 
@@ -28,20 +30,24 @@ def predict_nearest_clip(
     Raises:
         RecordingError: if a clip holds no complete frame.
     """
-    neighbours = KNeighborsClassifier(n_neighbors=1)
-    neighbours.fit(_picture(dataset, train, num_frames), [sample.label for sample in train])
-    labels: NDArray[np.int64] = neighbours.predict(_picture(dataset, judged, num_frames)).astype(np.int64)
+    features = extract_features(dataset, [*train, *judged], target="frame", num_frames=num_frames)
+    if features.lost:
+        raise RecordingError(
+            f'none of the {num_frames} frames around "{features.lost[0]}" is complete',
+            hint="take the keyframe out of the annotations; nothing can repair its clip",
+        )
+    return copy_nearest(features, np.arange(len(train)), np.arange(len(train), len(features.samples)))
+
+
+def copy_nearest(features: ClipFeatures, train: NDArray[np.intp], judged: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return for each judged sample the label of the training sample with the most similar mean picture, (n,) int64.
+
+    Args:
+        features: of all these samples.
+        train: (m,) places in `features` of the samples to copy from.
+        judged: (n,) places of the samples to find the nearest for.
+    """
+    means = features.pictures[:, 0].reshape(len(features.pictures), -1)
+    nearest = pairwise_distances_argmin(means[judged], means[train])
+    labels: NDArray[np.int64] = features.labels[train][nearest]
     return labels
-
-
-def _picture(dataset: ThermalDataset, samples: list[Sample], num_frames: int) -> NDArray[np.float32]:
-    """Return the samples' mean pictures, (N, H * W) float32, deg C above each one's median."""
-    recordings = RecordingPool(dataset.layout.frames_dir)
-    pictures = []
-    for sample in samples:
-        length = dataset.recordings[sample.recording].num_frames
-        clip_c = recordings.read(sample.recording, clip_indices(sample.keyframe, num_frames, length))
-        mean_c = repair_incomplete_frames(clip_c, find_incomplete_frames(clip_c)).mean(axis=0)
-        pictures.append((mean_c - np.median(mean_c)).ravel())
-    recordings.close()
-    return np.stack(pictures)

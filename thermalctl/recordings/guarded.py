@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 #: A process that says nothing for so long hangs: the largest block is read in a second from a slow disk.
 STALL_S = 120.0
+_GOODBYE_S = 10.0
 _HINT = "the file is damaged in a way that HDF5 does not survive; copy it again, or take it away"
 
 
@@ -26,15 +27,17 @@ def run_guarded(
     function: Callable[..., Result],
     *arguments: Any,
     on_progress: Callable[[int, int], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
     stall_s: float = STALL_S,
     **options: Any,
 ) -> Result:
-    """Return what `function(*arguments, on_progress=..., **options)` returns in another process.
+    """Return what `function(*arguments, on_progress=..., on_stage=..., **options)` returns in another process.
 
     Args:
         function: one that can be imported by name; it reads recordings.
         arguments: its arguments, which must be picklable as its result must.
         on_progress: called here with what the function tells there.
+        on_stage: the same; the function is given one only if this is not None.
         stall_s: how long it may say nothing and open no recording.
         options: its keyword arguments.
 
@@ -44,7 +47,7 @@ def run_guarded(
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there, function, arguments, options), daemon=True)
+    process = context.Process(target=_work, args=(there, function, arguments, options, on_stage is not None))
     process.start()
     there.close()
     reading: Path | None = None
@@ -58,10 +61,14 @@ def run_guarded(
             elif kind == "progress":
                 if on_progress is not None:
                     on_progress(*value)
+            elif kind == "stage":
+                if on_stage is not None:
+                    on_stage(value)
             elif kind == "error":
                 raise value
             else:
                 result: Result = value
+                process.join(_GOODBYE_S)  # it may have processes and memory of its own to hand back
                 return result
     except EOFError:
         process.join()
@@ -71,10 +78,18 @@ def run_guarded(
         process.join()
 
 
-def _work(there: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+def _work(
+    there: Connection,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    has_stages: bool,
+) -> None:
     """Run the function and send what it tells, reads, returns or raises."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is told, and ends this one
     hdf5.listeners.append(lambda path: there.send(("reading", path)))
+    if has_stages:
+        options["on_stage"] = lambda stage: there.send(("stage", stage))
     try:
         result = function(
             *arguments, on_progress=lambda done, total: there.send(("progress", (done, total))), **options

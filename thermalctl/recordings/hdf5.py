@@ -131,6 +131,8 @@ class RecordingFile:
                 f"(0 to {self.num_frames - 1})"
             )
         block = _read(self._frames, self.path, slice(first, last + 1)).astype(np.float32, copy=False)
+        if len(block) == len(wanted) and bool((np.diff(wanted) == 1).all()):
+            return block  # as most clips are; picking the frames would copy them once more
         frames_c: NDArray[np.float32] = block[wanted - first]
         return frames_c
 

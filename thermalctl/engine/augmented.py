@@ -1,0 +1,122 @@
+"""What a model is shown of a clip in training: draws of the configured augmentation, turned back into degrees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import MODELS
+from numpy.typing import NDArray
+
+from thermalctl.annotations.coco import Box
+from thermalctl.clip_spec import ClipSpec, Target
+from thermalctl.compat import prepare_mmaction
+from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.config import DEFAULT_CONFIGS, PREPROCESSOR, complete_config, load_config, names_class
+from thermalctl.engine.options import TrainOptions
+from thermalctl.engine.train import choose_device
+from thermalctl.errors import ConfigError
+from thermalctl.pipeline.augment import Augmentation
+from thermalctl.pipeline.preprocessor import ThermalDataPreprocessor
+
+prepare_mmaction()
+
+from mmaction.structures import ActionDataSample  # noqa: E402
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingInput:
+    """How a configuration prepares clips for training.
+
+    Attributes:
+        config: its name or file.
+        preprocessor: the very module that training would run.
+    """
+
+    config: str
+    preprocessor: ThermalDataPreprocessor
+
+    @property
+    def spec(self) -> ClipSpec:
+        """What a clip is."""
+        return self.preprocessor.spec
+
+    @property
+    def text(self) -> str:
+        """What is varied and how the input looks, in one line of the configuration's own names."""
+        augmentation, nothing = self.preprocessor.augmentation, Augmentation()
+        varied = [
+            f"{field.name}={getattr(augmentation, field.name)}"
+            for field in dataclasses.fields(Augmentation)
+            if getattr(augmentation, field.name) != getattr(nothing, field.name)
+        ]
+        height, width = self.spec.input_size
+        low_c, high_c = self.spec.temperature_range_c
+        return (
+            f"{self.config}: {', '.join(varied) or 'nothing is varied'}; input {height}x{width}, "
+            f"{low_c:g} to {high_c:g} °C, shown before normalisation"
+        )
+
+    @torch.no_grad()
+    def draw(
+        self, clip_c: NDArray[np.float32], boxes: Sequence[Box], *, num_draws: int, seed: int, steps: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return draws of what the model would be shown, (K, S, h, w) float32, deg C.
+
+        The model's normalised input is turned back into degrees, exactly but for what lies outside the specification's
+        temperature range, which it never sees. The global random state is left as it was.
+
+        Args:
+            clip_c: (T, H, W) float32, deg C, as recorded.
+            boxes: the sample's; the first says where the judged person is.
+            num_draws: K.
+            seed: of the first draw; the next ones have the seeds after it.
+            steps: which of the T frames to return, S places.
+        """
+        sample = ActionDataSample(metainfo={"boxes": [tuple(box) for box in boxes]})
+        clip = torch.from_numpy(np.ascontiguousarray(clip_c))
+        transform = self.preprocessor.transform
+        low_c, high_c = self.spec.temperature_range_c
+        draws = []
+        with torch.random.fork_rng(devices=[]):
+            for number in range(num_draws):
+                torch.manual_seed(seed + number)
+                batch = self.preprocessor({"inputs": [clip], "data_samples": [sample]}, training=True)
+                # Every channel holds the same picture; the first has the first mean and std.
+                normalized = batch["inputs"][0, 0, 0, list(steps)]
+                images = normalized * transform.std.flatten()[0] + transform.mean.flatten()[0]
+                draws.append(low_c + images.cpu().numpy() * ((high_c - low_c) / 255))
+        return np.stack(draws).astype(np.float32)
+
+
+def prepare_training_input(config: str | None, dataset: ThermalDataset, target: Target | None) -> TrainingInput:
+    """Return how a configuration prepares the clips of a dataset for training.
+
+    Args:
+        config: a shipped configuration's name or a file; None for what `train` takes on this machine.
+        dataset: what would be trained on.
+        target: what is judged; None for what the configuration says.
+
+    Raises:
+        ConfigError: if there is no such configuration, or it brings its own pipeline.
+    """
+    name = config or DEFAULT_CONFIGS[choose_device(None)]
+    cfg = load_config(name)
+    if "clip" not in cfg:
+        raise ConfigError(
+            f"{name}: has no `clip`: a pipeline of its own prepares its clips",
+            hint="name a shipped configuration or one made from it",
+        )
+    overrides: dict[str, Any] = {} if target is None else {"clip.target": target}
+    cfg = complete_config(cfg, TrainOptions(overrides=overrides), dataset, work_dir=Path("work_dirs"), device="cpu")
+    if not names_class(cfg.model.data_preprocessor, PREPROCESSOR.rpartition(".")[2]):
+        raise ConfigError(
+            f"{name}: model.data_preprocessor is {cfg.model.data_preprocessor.get('type')}, expected {PREPROCESSOR}",
+            hint="name a configuration with that one",
+        )
+    return TrainingInput(config=name, preprocessor=MODELS.build(cfg.model.data_preprocessor))

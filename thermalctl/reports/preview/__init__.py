@@ -1,0 +1,1 @@
+"""Clips as pictures: contact sheets, animations and terminal frames."""
