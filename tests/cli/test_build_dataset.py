@@ -54,7 +54,7 @@ def test_reason_is_shown_with_its_records(delivered: Path, thermalctl: Run) -> N
     assert outcome.code == 0, outcome.err
     assert "its window reaches past the recording" in outcome.out
     assert "train.json: image" in outcome.out
-    assert ", and " in outcome.out
+    assert "        and " in outcome.out
 
 
 def test_json_is_the_whole_of_standard_output(delivered: Path, thermalctl: Run) -> None:
@@ -105,7 +105,7 @@ def test_dataset_is_extended_where_it_is(delivered: Path, thermalctl: Run) -> No
     build = ("build-dataset", "--annotations", "ann", "--window", "16")
     assert thermalctl(*build, "--recordings", f"rec/{first}", "--split-by", "random", "--output", "new").code == 0
 
-    outcome = thermalctl(*build, "--recordings", f"rec/{second}", "--extend", "new")
+    outcome = thermalctl(*build, "--recordings", f"rec/{second}", "--extend", "new", "--force")
 
     assert outcome.code == 0, outcome.err
     assert "2 recordings, 600 frames" in outcome.out

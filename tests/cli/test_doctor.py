@@ -116,7 +116,7 @@ def test_verdict_says_that_a_dataset_is_needed_as_well(monkeypatch: pytest.Monke
 
     lines = run(monkeypatch, [TORCH, skipped]).stdout.splitlines()
 
-    assert lines[-1] == "It needs a dataset: train --data DIR (`thermalctl demo` makes one to try)."
+    assert lines[-1] == "It still needs a dataset: train --data DIR (`thermalctl demo` makes one)."
 
 
 def test_each_check_is_printed_before_the_next_is_known(

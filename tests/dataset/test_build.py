@@ -123,8 +123,8 @@ def test_manifest_names_inputs_options_and_what_was_left_out(
     assert all(len(entry["sha256"]) == 64 for entry in manifest["recordings"] + manifest["annotations"])
     assert manifest["annotations"][0]["file"] == "lines.jsonl"
     assert manifest["options"]["val_share"] == 0.2
-    assert manifest["skipped"]["counts"] == {"no such recording": 1}
-    assert manifest["skipped"]["records"] == [{"where": "lines.jsonl: line 25", "reason": "no such recording"}]
+    assert manifest["skipped"]["counts"] == {'no recording is named "NO"': 1}
+    assert manifest["skipped"]["records"] == [{"where": "lines.jsonl: line 25", "reason": 'no recording is named "NO"'}]
     assert str(tmp_path) not in json.dumps(manifest)
 
 
@@ -272,7 +272,7 @@ class TestExtend:
         before = {split: [s.sample_id for s in small.samples(split)] for split in small.splits}
         people = {person.id for annotated in small.splits.values() for person in annotated.annotations}
 
-        extended = extend_dataset(small, [source.layout.frames_dir], [lines], OPTIONS)
+        extended = extend_dataset(small, [source.layout.frames_dir], [lines], OPTIONS, force=True)
 
         new = load(small.layout.root)
         assert describe(new) == describe(source)
@@ -305,15 +305,32 @@ class TestExtend:
             file["timestamps"][0] -= 1
         fingerprint = small.fingerprint()
         with pytest.raises(RequestError, match="the dataset has another recording of that name"):
-            extend_dataset(small, [tmp_path / f"{name}.h5"], [lines], OPTIONS)
+            extend_dataset(small, [tmp_path / f"{name}.h5"], [lines], OPTIONS, force=True)
         assert load(small.layout.root).fingerprint() == fingerprint
         assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
+    def test_dataset_is_changed_where_it_is_only_with_force(
+        self, source: ThermalDataset, small: ThermalDataset, lines: Path
+    ) -> None:
+        fingerprint = small.fingerprint()
+        with pytest.raises(RequestError, match="its annotation files would be written anew") as raised:
+            extend_dataset(small, [source.layout.frames_dir], [lines], OPTIONS)
+        assert "--output" in str(raised.value.hint)
+        assert load(small.layout.root).fingerprint() == fingerprint
+
+    def test_nothing_new_is_told_and_nothing_written(self, small: ThermalDataset, source: ThermalDataset) -> None:
+        [name] = small.recordings
+        lines = write_lines(small.layout.root.parent / "again.json", source, recordings={name})
+        before = small.layout.annotation_file("train").read_bytes()
+        with pytest.raises(RequestError, match="has all of these recordings and keyframes already"):
+            extend_dataset(small, [small.recordings[name].path], [lines], OPTIONS, force=True)
+        assert small.layout.annotation_file("train").read_bytes() == before
+
     def test_class_ids_stay(self, source: ThermalDataset, small: ThermalDataset, lines: Path) -> None:
         with pytest.raises(RequestError, match="the classes named are not the 14 of the dataset"):
-            extend_dataset(small, [source.layout.frames_dir], [lines], replace(OPTIONS, classes=("a", "b")))
+            extend_dataset(small, [source.layout.frames_dir], [lines], replace(OPTIONS, classes=("a", "b")), force=True)
         more = (*small.classes, "jumping")
-        extend_dataset(small, [source.layout.frames_dir], [lines], replace(OPTIONS, classes=more))
+        extend_dataset(small, [source.layout.frames_dir], [lines], replace(OPTIONS, classes=more), force=True)
         assert load(small.layout.root).classes == more
 
 

@@ -86,8 +86,25 @@ def test_held_out_sessions_are_ok() -> None:
 
 
 def test_nothing_held_twice_is_ok() -> None:
-    (finding,) = findings.judge_duplicates([], [make_clips()])
-    assert (finding.status, finding.topic) == ("ok", "copies")
+    assert findings.judge_duplicates([], [make_clips()]) == []
+    (finding,) = findings.judge_overlaps({}, {"R1": 500}, are_copies=False)
+    assert (finding.status, finding.topic, finding.text) == ("ok", "copies", "no frame is held twice")
+
+
+def test_neighbours_that_overlap_are_told_and_ok() -> None:
+    shared = {("R1", "R2"): 140, ("R2", "R3"): 151}
+    lengths = {"R1": 500, "R2": 490, "R3": 480}
+    (finding,) = findings.judge_overlaps(shared, lengths, are_copies=False)
+    assert finding.status == "ok"
+    assert finding.text == "2 pairs of neighbouring recordings share 140 to 151 frames, and are one session each"
+    assert findings.judge_overlaps(shared, lengths, are_copies=True) == []
+
+
+def test_same_recording_under_two_names_is_a_warning() -> None:
+    shared = {("R1", "R1 (2)"): 500, ("R1", "R2"): 140}
+    (finding,) = findings.judge_overlaps(shared, {"R1": 500, "R1 (2)": 500, "R2": 490}, are_copies=False)
+    assert finding.status == "warning"
+    assert finding.text == "R1 and R1 (2) hold the same 500 frames"
 
 
 def test_copy_that_connects_sessions_is_a_warning_as_one_recording_under_two_names() -> None:
@@ -98,7 +115,7 @@ def test_copy_that_connects_sessions_is_a_warning_as_one_recording_under_two_nam
     (finding,) = findings.judge_duplicates(pairs, [make_clips()])
     assert finding.status == "warning"
     assert finding.text == "R1 and R1 (2) hold 500 identical frames, 1 more pair too"
-    assert finding.detail == "one recording under two names"
+    assert finding.detail == "one stretch under two names or stamps"
 
 
 def test_copy_between_train_and_val_is_an_error() -> None:

@@ -96,7 +96,10 @@ def test_recording_under_two_names_is_an_error_where_it_joins_train_and_val(fold
     findings = inspect_dataset(folder.layout, window_frames=14).findings
     finding = next(finding for finding in findings if finding.topic == "copies")
     assert (finding.status, finding.text[:19]) == ("error", "2 of 2 val clips ho")
-    assert finding.detail == "hall_1 and lab hold 70 identical frames, 2 more pairs too: one recording under two names"
+    assert (
+        finding.detail
+        == "hall_1 and lab hold 70 identical frames, 2 more pairs too: one stretch under two names or stamps"
+    )
 
 
 def test_clips_are_measured_by_split_and_by_class(folder: Folder) -> None:

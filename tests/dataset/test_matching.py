@@ -51,7 +51,7 @@ def test_nearest_frame_is_taken_and_of_two_the_earlier(time_ms: int, frame: int)
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"recording": "S", "timestamp_ms": 1500}, "no such recording"),
+        ({"recording": "S", "timestamp_ms": 1500}, 'no recording is named "S"'),
         ({"mac_address": "02:01", "timestamp_ms": 1500}, "of another device than the recording"),
         ({"timestamp_ms": 940}, "no frame within 50 ms"),
         ({"timestamp_ms": 1100}, "its window reaches past the recording"),

@@ -103,7 +103,9 @@ def test_unlike_groups_leave_no_fold_empty() -> None:
 def test_too_few_groups_are_refused_with_their_number() -> None:
     with pytest.raises(RequestError, match="1 session cannot be dealt to 2 parts") as raised:
         hold_out(make_items(1, 10), "session", share=0.2, seed=0)
-    assert "record at least 2 sessions; or divide by recording, which leaks" in str(raised.value.hint)
+    assert "record at least 2 sessions; or --split-by recording or --split-by random, which leaks" in str(
+        raised.value.hint
+    )
     with pytest.raises(RequestError, match="3 sessions cannot be dealt to 5 parts"):
         deal_folds(make_items(3, 10), "session", num_folds=5, seed=0)
     with pytest.raises(RequestError, match="1 folds, expected at least 2"):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from thermalctl.engine.dry_run import dry_run
+from thermalctl.errors import WeightsError
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -28,10 +29,16 @@ def test_everything_is_built_and_nothing_left(training: Any, tmp_path: Path, cap
 
 
 def test_missing_weights_are_told_with_their_cure(training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = dry_run(training.prepare(load_from="absent.pth"))
-    assert found.problem is not None
-    assert found.problem.startswith("absent.pth: no such file")
-    assert found.fix
+    monkeypatch.setenv("THERMALCTL_CACHE", str(training.work_dir / "cache"))
+    found = dry_run(training.prepare(load_from="slowfast_r50_4x16_kinetics400"))
+    assert found.are_weights_missing
+    assert str(found.problem).startswith("slowfast_r50_4x16_kinetics400: not on this machine")
+    assert found.fix == "fetch it: thermalctl download-weights slowfast_r50_4x16_kinetics400"
+
+
+def test_weights_that_do_not_exist_are_refused_before_anything_is_built(training: Any) -> None:
+    with pytest.raises(WeightsError, match=r"absent\.pth: no such file"):
+        dry_run(training.prepare(load_from="absent.pth"))
 
 
 def test_existing_run_is_told(training: Any, trained_run: Path) -> None:

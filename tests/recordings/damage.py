@@ -22,29 +22,29 @@ def count(limit: int, *, on_progress: OnProgress) -> int:
     return limit
 
 
-def refuse(*, on_progress: OnProgress) -> None:
+def refuse() -> None:
     raise DatasetError("x.json: is wrong", hint="mend it")
 
 
-def crash(path: Path, *, on_progress: OnProgress) -> None:
+def crash(path: Path) -> None:
     for listener in listeners:
         listener(path)
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def hang(path: Path, *, on_progress: OnProgress) -> None:
+def hang(path: Path) -> None:
     for listener in listeners:
         listener(path)
     time.sleep(600)
 
 
-def read_flipped(original: Path, folder: Path, seeds: range, *, on_progress: OnProgress) -> dict[int, str]:
+def read_flipped(original: Path, folder: Path, seeds: range) -> dict[int, str]:
     """Return what became of a recording with a few bytes changed, by seed: "refused", "same", or what differs."""
     with RecordingFile(original) as file:
         good = file.read_all()
     content = original.read_bytes()
     outcomes = {}
-    for done, seed in enumerate(seeds, start=1):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         flipped = bytearray(content)
         for place in rng.integers(0, len(content), rng.integers(1, 9)):
@@ -53,7 +53,6 @@ def read_flipped(original: Path, folder: Path, seeds: range, *, on_progress: OnP
         path.write_bytes(flipped)
         outcomes[seed] = _read(path, good)
         path.unlink()
-        on_progress(done, len(seeds))
     return outcomes
 
 

@@ -23,7 +23,7 @@ LONGEST_S = 10.0
 
 def test_result_and_progress_come_through() -> None:
     told: list[tuple[int, int]] = []
-    assert run_guarded(damage.count, 3, on_progress=lambda done, total: told.append((done, total))) == 3
+    assert run_guarded(damage.count, 3, told={"on_progress": lambda done, total: told.append((done, total))}) == 3
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -72,7 +72,7 @@ def choose_classes(
         names[place] = new
         names = [name for position, name in enumerate(names) if position == place or name not in {new, *olds}]
         merged |= dict.fromkeys(olds, new)
-    return ClassChoice(names=tuple(names), merged=merged, origin=origin)
+    return ClassChoice(names=tuple(names), merged=merged, origin=f"{origin}, merged" if merged else origin)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:

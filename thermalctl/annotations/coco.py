@@ -236,7 +236,9 @@ def _parse_box(record: JsonRecord) -> Box | None:
         if box.w > 0 and box.h > 0:
             return box
     found = f'has "bbox": {quote(values)}' if "bbox" in record.values else 'has no "bbox"'
-    record.report(f"{found}, expected [centre x, centre y, width, height] as fractions of the frame, 0 to 1.")
+    looks_like_pixels = isinstance(values, list) and any(isinstance(v, (int, float)) and v > 1 for v in values)
+    advice = " Are these pixels? Divide by the frame's width and height." if looks_like_pixels else ""
+    record.report(f"{found}, expected [centre x, centre y, width, height] as fractions of the frame, 0 to 1.{advice}")
     return None
 
 

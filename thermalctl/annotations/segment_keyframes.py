@@ -14,6 +14,9 @@ from thermalctl.errors import DatasetError, RequestError
 KIND = "segment table"
 #: Why a segment gave no keyframe.
 NO_FRAME = "segment without a frame in it"
+PAST_END = "segment that ends after its recording, cut there"
+#: A segment may end with the last frame's own time, or a little after it.
+_MOST_PAST_MS = 1000
 NO_RECORDING = "segment of a recording that is not given"
 
 #: People are told apart by whole numbers that fit into int64.
@@ -51,6 +54,11 @@ def expand_segments(
             continue
         acting, without = _find_acting(theirs, times_ms, _find_paced_frames(times_ms, step_s))
         skipped += [Skipped(where=segment.where, reason=NO_FRAME) for segment in without]
+        skipped += [
+            Skipped(where=segment.where, reason=PAST_END)
+            for segment in theirs
+            if segment not in without and _ends_past(segment, times_ms)
+        ]
         keyframes += [
             AnnotatedKeyframe(
                 where=people[0].where,
@@ -103,15 +111,25 @@ def _find_acting(
 
 def _find_covered(segment: Segment, times_ms: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return which frames lie in a segment, its end not among them."""
-    moments: NDArray[np.int64]
-    if segment.clock == "frames":
-        moments, scale = np.arange(len(times_ms), dtype=np.int64), 1.0
-    elif segment.clock == "epoch_ms":
-        moments, scale = times_ms, 1.0
-    else:
-        moments, scale = times_ms - times_ms[0], 1000.0
+    moments, scale = _count_moments(segment, times_ms)
     # Rounded: 4.35 s may be 4349.999 ms in binary.
     return np.flatnonzero((moments >= round(segment.start * scale)) & (moments < round(segment.end * scale)))
+
+
+def _ends_past(segment: Segment, times_ms: NDArray[np.int64]) -> bool:
+    """Return whether a segment goes on after the recording's last frame."""
+    moments, scale = _count_moments(segment, times_ms)
+    most_past = 1 if segment.clock == "frames" else _MOST_PAST_MS
+    return bool(segment.end * scale > moments.max() + most_past)
+
+
+def _count_moments(segment: Segment, times_ms: NDArray[np.int64]) -> tuple[NDArray[np.int64], float]:
+    """Return each frame's moment (N,) by a segment's clock, and by what the segment's own times are multiplied."""
+    if segment.clock == "frames":
+        return np.arange(len(times_ms), dtype=np.int64), 1.0
+    if segment.clock == "epoch_ms":
+        return times_ms, 1.0
+    return times_ms - times_ms[0], 1000.0
 
 
 def _number_people(segments: Sequence[Segment]) -> dict[str, int]:

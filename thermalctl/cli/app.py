@@ -73,6 +73,12 @@ def main() -> None:
             raise
         console.print_error(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("thermalctl") or "--debug" in sys.argv:
+            raise
+        missing = RequestError(f"{error.name} is not installed", hint="thermalctl doctor says how to mend it")
+        console.print_error(missing)
+        sys.exit(missing.exit_code)
     except OSError as error:
         if error.filename is None or "--debug" in sys.argv:
             raise

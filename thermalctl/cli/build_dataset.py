@@ -42,7 +42,7 @@ def build_dataset(
         typer.Option(
             "--extend",
             metavar="DIR",
-            help="Add to this dataset; what is in train or val stays there.",
+            help="Add to this dataset, into --output or with --force where it is; train and val stay.",
             show_default=False,
         ),
     ] = None,
@@ -180,7 +180,8 @@ def _build(
 
 
 def _show(built: BuiltDataset) -> None:
-    console.print_line(f"{built.num_recordings:,} recordings, {built.num_frames:,} frames", style="bold")
+    recordings = f"{built.num_recordings:,} recording{'' if built.num_recordings == 1 else 's'}"
+    console.print_line(f"{recordings}, {built.num_frames:,} frames", style="bold")
     console.print_line(f"{len(built.split.classes)} classes: {built.classes_origin}")
     _show_skipped(built)
     console.print_line()
@@ -198,9 +199,11 @@ def _show_skipped(built: BuiltDataset) -> None:
     reasons = count_reasons(built.skipped)
     console.print_line(f"left out: {len(built.skipped):,} (all of them are listed in manifest.json)")
     for reason, count in list(reasons.items())[:_MAX_REASONS]:
-        records = [entry.where for entry in built.skipped if entry.reason == reason]
-        more = f", and {count - _MAX_RECORDS:,} more" if count > _MAX_RECORDS else ""
+        places = dict.fromkeys(Path(entry.where).name for entry in built.skipped if entry.reason == reason)
         console.print_line(f"{count:>6,}  {reason}")
-        console.print_line(f"        {', '.join(records[:_MAX_RECORDS])}{more}", style="dim")
+        for place in list(places)[:_MAX_RECORDS]:
+            console.print_line(f"        {place}", style="dim")
+        if len(places) > _MAX_RECORDS:
+            console.print_line(f"        and {len(places) - _MAX_RECORDS:,} more", style="dim")
     if len(reasons) > _MAX_REASONS:
         console.print_line(f"        and {len(reasons) - _MAX_REASONS} more reasons", style="dim")

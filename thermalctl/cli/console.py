@@ -84,7 +84,10 @@ def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
     """Return an empty borderless table with these column headers; those named in `right` are right-aligned."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(headers))
     for header in headers:
-        table.add_column(header, justify="right" if header in right else "left", overflow="fold")
+        if header in right:
+            table.add_column(header, justify="right", no_wrap=True)
+        else:
+            table.add_column(header, overflow="fold")
     return table
 
 

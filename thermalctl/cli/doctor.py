@@ -30,7 +30,7 @@ def doctor(
 ) -> None:
     """Check whether this machine is ready to train: packages, GPU, weights, dataset, disk; with a fix for each fault.
 
-    Exit code 0 if all that `train` needs is there, else 1.
+    Exit code 0 if this machine has all that `train` needs but a dataset, else 1.
     """
     from thermalctl.environment.checks import run_checks
     from thermalctl.environment.diagnosis import describe_host
@@ -129,5 +129,5 @@ def _conclude(diagnosis: Diagnosis) -> list[str]:
         verdict = f"Training can start, on the {'GPU' if diagnosis.device == 'cuda' else 'CPU'}."
     sentences = [f"{', '.join(counts) or 'All is well'}. {verdict}"]
     if "dataset" in diagnosis.list_names("skipped"):
-        sentences.append("It needs a dataset: train --data DIR (`thermalctl demo` makes one to try).")
+        sentences.append("It still needs a dataset: train --data DIR (`thermalctl demo` makes one).")
     return sentences

@@ -80,7 +80,11 @@ def download_weights(
     if from_file and (every or mirror or url):
         raise RequestError("--from-file takes one file, and no server", hint="give at most one model's name with it")
     if url and (every or mirror):
-        raise RequestError("--url takes one address", hint="leave out --all and --mirror")
+        other = "--all" if every else "--mirror"
+        raise RequestError(f"--url and {other} were both given", hint="--url fetches one file from one address")
+    for option, address in (("--url", url), ("--mirror", mirror)):
+        if address and not address.startswith(("http://", "https://")):
+            raise RequestError(f"{option} {address}: is no address", hint=f"as in {option} https://example.org/weights")
     entries = _choose_entries(models or [], every=every)
     if (from_file or url) and len(entries) > 1:
         raise RequestError(

@@ -13,11 +13,15 @@ from thermalctl.cli import console
 from thermalctl.cli.inspection_display import show_report
 from thermalctl.cli.options import DataOption, ForceOption, JsonOption
 from thermalctl.cli.progress import show_stages
-from thermalctl.errors import DatasetError, RequestError
+from thermalctl.errors import DatasetError, RecordingError, RequestError
 
 if TYPE_CHECKING:
     from thermalctl.dataset.layout import FoundDataset
     from thermalctl.reports.inspection import DatasetReport, Section
+
+
+#: How many problems of a broken dataset are printed.
+_MAX_PROBLEMS = 25
 
 
 class SectionName(str, Enum):
@@ -65,15 +69,17 @@ def inspect_dataset(
     found = find_dataset(data)
     try:
         report = _report(found, _choose_sections(only, skip), frame_window)
-    except DatasetError as error:
-        if not error.problems:
+    except (DatasetError, RecordingError) as error:
+        problems = (error.problems if isinstance(error, DatasetError) else ()) or (error.message,)
+        if len(problems) == 1 and not as_json:
             raise
-        _show_problems(error, found.layout.root, as_json=as_json)
+        _show_problems(problems, error.hint, found.layout.root, as_json=as_json)
         raise typer.Exit(error.exit_code) from error
     if html is not None:
+        from thermalctl.recordings.guarded import run_guarded
         from thermalctl.reports.inspection_page import write_inspection_page
 
-        write_inspection_page(report, html)
+        run_guarded(write_inspection_page, report, html)
         console.print_note(f"written: {html}")
     if as_json:
         more = {"sections": report.sections, "learnability": report.learnability, "suspects": report.suspects}
@@ -102,17 +108,18 @@ def _report(found: FoundDataset, sections: tuple[Section, ...], frame_window: in
             window_frames=frame_window,
             sections=sections,
             num_cores=max(1, (os.cpu_count() or 1) - 1),  # a second process gains nothing where one core is busy
-            on_progress=on_progress,
-            on_stage=on_stage,
+            told={"on_progress": on_progress, "on_stage": on_stage},
         )
 
 
-def _show_problems(error: DatasetError, root: Path, *, as_json: bool) -> None:
-    """Print every problem of a dataset that cannot be read."""
+def _show_problems(problems: tuple[str, ...], hint: str | None, root: Path, *, as_json: bool) -> None:
+    """Print the problems of a dataset that cannot be read."""
     if as_json:
-        console.print_json({"root": root, "problems": error.problems, "hint": error.hint})
+        console.print_json({"root": root, "problems": problems, "hint": hint})
         return
-    console.print_line(f"{root}: {len(error.problems)} problem{'' if len(error.problems) == 1 else 's'}", style="bold")
-    for problem in error.problems:
+    console.print_line(f"{root}: {len(problems)} problems", style="bold")
+    for problem in problems[:_MAX_PROBLEMS]:
         console.print_unwrapped(problem)
-    console.print_note(f"hint: {error.hint}")
+    if len(problems) > _MAX_PROBLEMS:
+        console.print_line(f"and {len(problems) - _MAX_PROBLEMS} more; all of them with --json")
+    console.print_note(f"hint: {hint}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -48,7 +50,7 @@ def show_report(report: DatasetReport, *, how: str) -> None:
         _show_learnability(report.learnability)
     if report.suspects:
         console.print_line()
-        _show_suspects(report.suspects)
+        _show_suspects(report.suspects, inspection.root)
     console.print_line()
     console.print_line(_count_findings(report.findings))
 
@@ -81,7 +83,7 @@ def _score_cells(results: list[BaselineResult], baseline: str, targets: tuple[Ta
     return cells
 
 
-def _show_suspects(suspects: tuple[SuspectLabel, ...]) -> None:
+def _show_suspects(suspects: tuple[SuspectLabel, ...], root: Path) -> None:
     """Print the labels to look at again, the most doubtful first."""
     console.print_line(
         f"{_count(len(suspects), 'label')} to look at again; scores of trees that never saw the clip", style="bold"
@@ -93,7 +95,8 @@ def _show_suspects(suspects: tuple[SuspectLabel, ...]) -> None:
         console.print_line(f"  rather {suspect.suggested}{reason}")
     more = len(suspects) - _MAX_SUSPECTS
     if more > 0:
-        console.print_line(f"and {more} more, with pictures: --html FILE, or thermalctl preview --finding labels")
+        console.print_line(f"and {more} more; all of them with pictures:")
+        console.print_unwrapped(f"thermalctl preview --finding doubtful --data {shlex.quote(str(root))}")
 
 
 def _score(probability: float | None) -> str:

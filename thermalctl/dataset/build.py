@@ -129,7 +129,12 @@ def build_dataset(
         raise refuse_taken(output, force=force) from error
     dataset = load_dataset(DatasetLayout(output))
     return BuiltDataset(
-        split=describe_split(dataset, options.split_by, window_frames=options.window_frames),
+        split=describe_split(
+            dataset,
+            options.split_by,
+            window_frames=options.window_frames,
+            wanted_share=None if options.split_by == "given" else options.val_share,
+        ),
         num_recordings=len(infos),
         num_frames=sum(info.num_frames for info in infos.values()),
         classes_origin=classes.origin,

@@ -61,14 +61,20 @@ def extend_dataset(
         annotations: files of any known format.
         options: how; `split_by` is not looked at.
         output: a folder for the larger dataset; None to change the dataset where it is.
-        force: replace a dataset at `output`.
+        force: replace a dataset at `output`; without one, change the dataset where it is.
         on_progress: told (recordings done, recordings in all).
 
     Raises:
-        RequestError: if a class list would change ids, or a recording of a known name holds other frames.
+        RequestError: if a class list would change ids, a recording of a known name holds other frames, or the dataset
+            would be changed where it is without `force`.
         RecordingError, DatasetError: as for `build_dataset`.
     """
     root = dataset.layout.root
+    if output is None and not force:
+        raise RequestError(
+            f"{root}: its annotation files would be written anew",
+            hint="name a folder for the larger dataset with --output, or change this one with --force",
+        )
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=(output or root).resolve().parent) as folder:
         staged = DatasetLayout(Path(folder))
         infos = write_recordings(recordings, staged, options, on_progress)
@@ -76,6 +82,11 @@ def extend_dataset(
         every = {**dataset.recordings, **new}
         sources = read_sources(annotations, every, options)
         splits, skipped, classes = _add(dataset, every, sources, options)
+        if not new and sum(map(len, splits.values())) == len(list_keyframes(dataset)):
+            raise RequestError(
+                f"{root}: has all of these recordings and keyframes already",
+                hint="name what is new, with its annotations",
+            )
         manifest = describe_inputs(staged, recordings, sources, skipped, options)
         manifest["extends"] = dataset.fingerprint()
         sources_of_frames = {name: info.path for name, info in new.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,8 @@ MAX_SHARE_CONFLICTING = 0.05
 MIN_CLIPS_PER_CLASS = 5
 #: A split that is judged should tell top-1 accuracies apart that differ by this much: half a 95 % interval.
 MAX_HALF_INTERVAL = 0.05
+#: Neighbouring recordings overlap by less than this share of the shorter one; real ones by a third.
+MOST_SHARED = 0.6
 #: A keyframe matches a frame by arrival time, exactly or within this (the annotation converter's tolerance).
 MAX_KEYFRAME_OFFSET_MS = 50
 
@@ -103,8 +105,8 @@ def judge_duplicates(identical: Sequence[IdenticalFrames], clips: Sequence[Dupli
                 topic="copies",
                 text=f"{splits} hold frames of train clips under another name or time" if copied else held + others,
                 detail=(f"{held}{others}: " if copied else "")
-                + ("one recording under two names" if pair.other_session else "one stretch under two stamps"),
-                fix="remove the copy, or keep both on one side of the split",
+                + ("one stretch under two names or stamps" if pair.other_session else "one stretch under two stamps"),
+                fix="look at both: remove a copy, or mend a clock that was set between them",
             )
         )
     findings.extend(
@@ -119,9 +121,40 @@ def judge_duplicates(identical: Sequence[IdenticalFrames], clips: Sequence[Dupli
         for entry in clips
         if entry.num_near_apart
     )
-    if not findings:
-        findings.append(Finding(status="ok", topic="copies", text="no frame is held under two names or two stamps"))
     return findings
+
+
+def judge_overlaps(
+    shared: Mapping[tuple[str, str], int], num_frames: Mapping[str, int], *, are_copies: bool
+) -> list[Finding]:
+    """Return whether recordings of one session overlap as neighbours do, or are the same recording twice.
+
+    Args:
+        shared: frames with the same stamp, by pair of recordings of one device.
+        num_frames: of each recording.
+        are_copies: whether frames were found under other stamps too, which is told elsewhere.
+    """
+    same = [pair for pair, count in shared.items() if count > MOST_SHARED * min(num_frames[name] for name in pair)]
+    if same:
+        first, second = same[0]
+        more = f", {len(same) - 1} more pairs too" if len(same) > 1 else ""
+        return [
+            Finding(
+                status="warning",
+                topic="copies",
+                text=f"{first} and {second} hold the same {shared[first, second]} frames{more}",
+                detail="one recording under two names: its keyframes count twice",
+                fix="remove one of the two",
+            )
+        ]
+    if are_copies:
+        return []
+    if not shared:
+        return [Finding(status="ok", topic="copies", text="no frame is held twice")]
+    fewest, most = min(shared.values()), max(shared.values())
+    each = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    text = f"{len(shared)} pairs of neighbouring recordings share {each} frames, and are one session each"
+    return [Finding(status="ok", topic="copies", text=text)]
 
 
 def judge_conflicting_labels(num_conflicting: int, num_keyframes: int) -> Finding:
@@ -133,8 +166,8 @@ def judge_conflicting_labels(num_conflicting: int, num_keyframes: int) -> Findin
         status="warning",
         topic="labels",
         text=text,
-        detail="ties go to the lowest class id, not to the riskier action",
-        fix="judge people, not frames: train --cfg-options clip.target=person",
+        detail="ties go to the lowest class id, not to the riskier action; judge people, not frames",
+        fix="thermalctl train --cfg-options clip.target=person",
     )
 
 

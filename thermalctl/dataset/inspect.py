@@ -22,6 +22,7 @@ from thermalctl.dataset.findings import (
     judge_duplicates,
     judge_keyframe_times,
     judge_leakage,
+    judge_overlaps,
     judge_split_size,
     judge_splits,
     sort_findings,
@@ -160,6 +161,7 @@ def inspect_dataset(
         on_progress=on_progress,
     )
     recordings = tuple(frames.recordings)
+    shared = _list_shared_frames(dataset)
     classes = summarise_classes(dataset, frames.motion_c)
     splits = tuple(_measure_split(dataset, split, window_frames) for split in dataset.splits)
     judged = [split for split in dataset.splits if split != "train"]
@@ -193,7 +195,7 @@ def inspect_dataset(
         classes=classes,
         people=summarise_people(samples, first.frame_size),
         recordings=recordings,
-        shared_frames=_list_shared_frames(dataset),
+        shared_frames=shared,
         identical_frames=identical,
         num_conflicting=num_conflicting,
         leakage=leakage,
@@ -202,6 +204,11 @@ def inspect_dataset(
             [
                 *(judge_leakage(entry) for entry in leakage),
                 *judge_duplicates(identical, duplicates),
+                *judge_overlaps(
+                    {(entry.first, entry.second): entry.num_frames for entry in shared},
+                    {entry.recording: entry.num_frames for entry in recordings},
+                    are_copies=bool(identical),
+                ),
                 judge_splits(tuple(dataset.splits)),
                 judge_keyframe_times(_count_misplaced(dataset, samples), len(samples)),
                 judge_incomplete_frames(recordings),

@@ -81,7 +81,7 @@ def _find_frame(annotated: AnnotatedKeyframe, recordings: Mapping[str, Recording
     """Return the frame that was annotated, or why there is none."""
     recording = recordings.get(annotated.recording)
     if recording is None:
-        return "no such recording"
+        return f'no recording is named "{annotated.recording}"'
     if annotated.mac_address and recording.mac_address and annotated.mac_address != recording.mac_address:
         return "of another device than the recording"
     if annotated.timestamp_ms is None:

@@ -18,6 +18,9 @@ from thermalctl.dataset.writing import write_annotations
 from thermalctl.errors import DatasetError, RequestError
 from thermalctl.files import assemble_folder
 
+#: A hold-out that misses the share asked for by this is worth a word.
+MOST_SHARE_OFF = 0.05
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitPart:
@@ -89,7 +92,7 @@ def resplit(
     items = list_splittable(dataset)
     held = hold_out(items, rule, share=share, seed=seed)
     names = np.where(held, "val", "train").tolist()
-    return _write(dataset, output, rule, names, seed=seed, window_frames=window_frames, force=force)
+    return _write(dataset, output, rule, names, seed=seed, window_frames=window_frames, force=force, wanted_share=share)
 
 
 def resplit_into_folds(
@@ -127,6 +130,7 @@ def resplit_into_folds(
             seed=seed,
             window_frames=window_frames,
             force=force,
+            wanted_share=1 / num_folds,
         )
         for number in range(num_folds)
     )
@@ -175,10 +179,11 @@ def _write(
     seed: int,
     window_frames: int,
     force: bool,
+    wanted_share: float,
 ) -> NewSplit:
     """Write a dataset folder with each keyframe in the split of that name; `names` as in `list_splittable`."""
-    if output.resolve() == dataset.layout.root.resolve():
-        raise RequestError(f"{output}: is the dataset itself", hint="name another folder with --output")
+    if output.resolve().is_relative_to(dataset.layout.root.resolve()):
+        raise RequestError(f"{output}: lies in the dataset itself", hint="name another folder with --output")
     keyframes = number_people(list(list_keyframes(dataset).values()))
     splits = {
         split: [keyframe for keyframe, name in zip(keyframes, names, strict=True) if name == split]
@@ -199,7 +204,8 @@ def _write(
             )
     except FileExistsError as error:
         raise refuse_taken(output, force=force) from error
-    return describe_split(load_dataset(DatasetLayout(output)), rule, window_frames=window_frames)
+    new = load_dataset(DatasetLayout(output))
+    return describe_split(new, rule, window_frames=window_frames, wanted_share=wanted_share)
 
 
 def is_replaceable(folder: Path) -> bool:
@@ -217,8 +223,17 @@ def refuse_taken(output: Path, *, force: bool) -> DatasetError:
     return DatasetError(f"{output}: holds a dataset already", hint=hint)
 
 
-def describe_split(dataset: ThermalDataset, rule: str, *, window_frames: int) -> NewSplit:
-    """Return what each side of a dataset holds and what it lacks."""
+def describe_split(
+    dataset: ThermalDataset, rule: str, *, window_frames: int, wanted_share: float | None = None
+) -> NewSplit:
+    """Return what each side of a dataset holds and what it lacks.
+
+    Args:
+        dataset: as it was written.
+        rule: what was kept together.
+        window_frames: T, frames in a clip.
+        wanted_share: the share that was to be held out; None if none was asked for.
+    """
     parts = []
     for split, annotated in dataset.splits.items():
         samples = dataset.samples(split)
@@ -238,11 +253,20 @@ def describe_split(dataset: ThermalDataset, rule: str, *, window_frames: int) ->
         classes=dataset.classes,
         parts=tuple(parts),
         protocol=describe_protocol(dataset, window_frames) if "val" in dataset.splits else None,
-        remarks=_remark(parts, dataset.classes),
+        remarks=(*_remark_share(parts, rule, wanted_share), *_remark_classes(parts, dataset.classes)),
     )
 
 
-def _remark(parts: Sequence[SplitPart], classes: Sequence[str]) -> tuple[str, ...]:
+def _remark_share(parts: Sequence[SplitPart], rule: str, wanted_share: float | None) -> tuple[str, ...]:
+    """Return what became of the share that was asked for, where the groups did not allow it."""
+    sizes = {part.split: part.num_keyframes for part in parts}
+    share = sizes.get("val", 0) / sum(sizes.values())
+    if not wanted_share or abs(share - wanted_share) < MOST_SHARE_OFF:
+        return ()
+    return (f"{share:.0%} are held out, {wanted_share:.0%} were asked for: no {rule} is ever divided",)
+
+
+def _remark_classes(parts: Sequence[SplitPart], classes: Sequence[str]) -> tuple[str, ...]:
     """Return which classes occur on one side only, with their clips."""
     judged = [np.array(part.class_counts) for part in parts if part.split == "val"]
     if not judged:
@@ -252,8 +276,9 @@ def _remark(parts: Sequence[SplitPart], classes: Sequence[str]) -> tuple[str, ..
         ("judged and never trained", (train == 0) & (val > 0), val),
         ("trained and never judged", (train > 0) & (val == 0), train),
     )
-    return tuple(
-        f"{what}: {', '.join(f'{classes[class_id]} ({counts[class_id]})' for class_id in np.flatnonzero(mask).tolist())}"
-        for what, mask, counts in one_sided
-        if mask.any()
-    )
+    remarks = []
+    for what, mask, counts in one_sided:
+        named = [f"{classes[class_id]} ({counts[class_id]})" for class_id in np.flatnonzero(mask).tolist()]
+        if named:
+            remarks.append(f"{what}: {', '.join(named)}")
+    return tuple(remarks)

@@ -63,7 +63,7 @@ def hold_out(items: Sequence[Splittable], rule: SplitRule, *, share: float, seed
     if not 0 < share < 1:
         raise RequestError(f"the share to hold out is {share:g}, expected more than 0 and less than 1")
     labels, groups = _encode(items, rule)
-    num_groups = _expect_groups(groups, rule, at_least=2)
+    num_groups = _expect_groups(groups, rule, items, at_least=2)
     num_parts = min(num_groups, _NUM_PARTS)
     num_held = min(num_parts - 1, max(1, round(share * num_parts)))
     num_deals = _NUM_DEALS if num_groups <= _MANY_GROUPS else _NUM_DEALS_OF_MANY
@@ -85,7 +85,7 @@ def deal_folds(items: Sequence[Splittable], rule: SplitRule, *, num_folds: int, 
     if num_folds < 2:
         raise RequestError(f"{num_folds} folds, expected at least 2")
     labels, groups = _encode(items, rule)
-    _expect_groups(groups, rule, at_least=num_folds)
+    _expect_groups(groups, rule, items, at_least=num_folds)
     folds = np.zeros(len(items), dtype=np.int64)
     for number, held in enumerate(_deal(labels, groups, num_folds, seed=seed)):
         folds[held] = number
@@ -97,16 +97,17 @@ def _encode(items: Sequence[Splittable], rule: SplitRule) -> tuple[NDArray[np.in
     return np.array([item.label for item in items]), groups.astype(np.int64)
 
 
-def _expect_groups(groups: NDArray[np.int64], rule: SplitRule, *, at_least: int) -> int:
+def _expect_groups(groups: NDArray[np.int64], rule: SplitRule, items: Sequence[Splittable], *, at_least: int) -> int:
     num_groups = len(np.unique(groups))
     if num_groups >= at_least:
         return num_groups
     what = "keyframe" if rule == "random" else rule
-    finer = {"session": "recording", "recording": "random"}.get(rule)
-    other = f"; or divide by {finer}, which leaks where clips overlap" if finer else ""
+    finer: tuple[SplitRule, ...] = ("recording", "random")
+    others = [f"--split-by {other}" for other in finer if len({item.group(other) for item in items}) >= at_least]
+    leaking = f"; or {' or '.join(others)}, which leaks where clips overlap" if others else ""
     raise RequestError(
         f"{num_groups} {what}{'' if num_groups == 1 else 's'} cannot be dealt to {at_least} parts",
-        hint=f"record at least {at_least} {what}s{other}",
+        hint=f"record at least {at_least} {what}s{leaking}",
     )
 
 

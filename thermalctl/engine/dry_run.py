@@ -15,7 +15,8 @@ from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.runner import build_runner
 from thermalctl.engine.summary import summarise_run
 from thermalctl.engine.train import find_start
-from thermalctl.errors import ThermalctlError, WeightsError
+from thermalctl.errors import RequestError, ThermalctlError
+from thermalctl.weights.store import NotFetchedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +47,17 @@ def dry_run(cfg: Config) -> DryRun:
 
     Args:
         cfg: from `prepare_training`; it is not changed.
+
+    Raises:
+        WeightsError: if the weights to start from are none that could be fetched.
+        CheckpointError: if they, or what is to be resumed, do not fit.
     """
     problem: ThermalctlError | None = None
     cfg = copy.deepcopy(cfg)
     work_dir = Path(cfg.work_dir)
     try:
         cfg.load_from = find_start(cfg)
-    except ThermalctlError as error:
+    except (NotFetchedError, RequestError) as error:  # all else of the training can be looked at without them
         problem, cfg.load_from, cfg.resume = error, None, False
     with TemporaryDirectory(prefix="thermalctl-") as folder:
         cfg.work_dir = folder
@@ -71,5 +76,5 @@ def dry_run(cfg: Config) -> DryRun:
             num_steps=len(runner.train_dataloader),
             problem=problem.message if problem else None,
             fix=problem.hint if problem else None,
-            are_weights_missing=isinstance(problem, WeightsError),
+            are_weights_missing=isinstance(problem, NotFetchedError),
         )

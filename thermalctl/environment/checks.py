@@ -7,7 +7,7 @@ once, and what can be read off the machine is told before they answer.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -82,17 +82,26 @@ def run_checks(
         on_check: told each check as soon as it is known, in the order of the list: those first that need no waiting.
         on_wait: told what is waited for, before it is.
     """
-    checks = []
+    checks: list[Check] = []
     with _Probes() as probes, make_scratch_folder(current_folder) as scratch, ThreadPoolExecutor(1) as pool:
         driver = pool.submit(query_driver)
         for check in _examine(probes, driver, data, current_folder, scratch, on_wait or _tell_nobody):
             addressed = replace(check, fix=address_pip(check.fix)) if check.fix else check
+            addressed = _follow_from(addressed, checks)
             checks.append(addressed)
             if on_check is not None:
                 on_check(addressed)
     has_gpu = bool(probes["torch"].wait().facts.get("gpus"))
     own_logs = {check.name: check.facts["traceback"] for check in checks if "traceback" in check.facts}
     return diagnose(checks, device="cuda" if has_gpu else "cpu", logs=probes.collect_logs() | own_logs)
+
+
+def _follow_from(check: Check, earlier: Sequence[Check]) -> Check:
+    """Return a check that failed as an earlier one did as following from that: one missing package is one failure."""
+    first = next((other for other in earlier if other.status == "failed" and other.found == check.found), None)
+    if check.status != "failed" or first is None:
+        return check
+    return replace(check, status="skipped", found=f"fails as {first.name} does", why="", fix=None)
 
 
 def _examine(

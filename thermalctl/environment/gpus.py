@@ -32,7 +32,7 @@ def check_gpus(probe: ProbeResult, driver: Driver) -> list[Check]:
             name="GPU",
             status="skipped",
             found="none",
-            why="slowfast-tiny trains on the CPU; slowfast-r50 takes about 16 s a clip",
+            why="slowfast-tiny trains on the CPU; slowfast-r50 was measured at 16 s a clip",
         )
     ]
 

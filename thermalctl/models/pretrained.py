@@ -169,10 +169,17 @@ def _refuse_stranger(
     share: float,
 ) -> CheckpointError:
     known = f"{layout}'s SlowFast" if layout else recognise_foreign(weights)
-    example = next((name for name in given if name not in wanted), "none")
+    unknown = next((name for name in given if name not in wanted), None)
+    differing = next((name for name in wanted if name in given and given[name].shape != wanted[name].shape), None)
+    if known:
+        example = f"it holds {known}"
+    elif unknown or differing is None:
+        example = f"it holds {len(given)} entries; the first unknown one is {unknown}"
+    else:
+        shapes = f"{tuple(given[differing].shape)} there, {tuple(wanted[differing].shape)} in the model"
+        example = f"the same names in another size: {differing} is {shapes}"
     return CheckpointError(
-        f"only {share:.0%} of the backbone's weights are in the file, expected {LEAST_BACKBONE_SHARE:.0%} "
-        + (f"(it holds {known})" if known else f"(it holds {len(given)} entries; the first unknown one is {example})"),
+        f"only {share:.0%} of the backbone's weights fit, expected {LEAST_BACKBONE_SHARE:.0%} ({example})",
         hint="these are weights of another architecture; choose the matching --config, or --load-from none",
     )
 

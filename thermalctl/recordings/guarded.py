@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,28 +27,27 @@ _HINT = "the file is damaged in a way that HDF5 does not survive; copy it again,
 def run_guarded(
     function: Callable[..., Result],
     *arguments: Any,
-    on_progress: Callable[[int, int], None] | None = None,
-    on_stage: Callable[[str], None] | None = None,
+    told: Mapping[str, Callable[..., None]] | None = None,
     stall_s: float = STALL_S,
     **options: Any,
 ) -> Result:
-    """Return what `function(*arguments, on_progress=..., on_stage=..., **options)` returns in another process.
+    """Return what `function(*arguments, **options)` returns in another process.
 
     Args:
         function: one that can be imported by name; it reads recordings.
         arguments: its arguments, which must be picklable as its result must.
-        on_progress: called here with what the function tells there.
-        on_stage: the same; the function is given one only if this is not None.
-        stall_s: how long it may say nothing and open no recording.
-        options: its keyword arguments.
+        told: keyword arguments of the function that it calls back, as `on_progress`; they are called here.
+        stall_s: how long it may call nothing back and open no recording.
+        options: its other keyword arguments.
 
     Raises:
         RecordingError: naming the recording that was read when the process crashed or hung.
         ThermalctlError: as the function raises it.
     """
+    told = told or {}
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_work, args=(there, function, arguments, options, on_stage is not None))
+    process = context.Process(target=_work, args=(there, function, arguments, options, tuple(told)))
     process.start()
     there.close()
     reading: Path | None = None
@@ -58,18 +58,14 @@ def run_guarded(
             kind, value = here.recv()
             if kind == "reading":
                 reading = value
-            elif kind == "progress":
-                if on_progress is not None:
-                    on_progress(*value)
-            elif kind == "stage":
-                if on_stage is not None:
-                    on_stage(value)
             elif kind == "error":
                 raise value
-            else:
-                result: Result = value
+            elif kind == "result":
                 process.join(_GOODBYE_S)  # it may have processes and memory of its own to hand back
+                result: Result = value
                 return result
+            else:
+                told[kind](*value)
     except EOFError:
         process.join()
         raise RecordingError(f"{reading}: {_describe_end(process.exitcode)} while it was read", hint=_HINT) from None
@@ -83,21 +79,22 @@ def _work(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
     options: dict[str, Any],
-    has_stages: bool,
+    names: tuple[str, ...],
 ) -> None:
-    """Run the function and send what it tells, reads, returns or raises."""
+    """Run the function and send what it calls back, reads, returns or raises."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that waits is told, and ends this one
     hdf5.listeners.append(lambda path: there.send(("reading", path)))
-    if has_stages:
-        options["on_stage"] = lambda stage: there.send(("stage", stage))
+    callbacks = {name: partial(_send, there, name) for name in names}
     try:
-        result = function(
-            *arguments, on_progress=lambda done, total: there.send(("progress", (done, total))), **options
-        )
+        result = function(*arguments, **options, **callbacks)
     except (ThermalctlError, OSError) as error:
         there.send(("error", error))
     else:
         there.send(("result", result))
+
+
+def _send(there: Connection, name: str, *values: Any) -> None:
+    there.send((name, values))
 
 
 def _describe_end(exit_code: int | None) -> str:

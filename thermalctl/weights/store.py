@@ -24,6 +24,10 @@ CACHE_VARIABLE = "THERMALCTL_CACHE"
 NO_WEIGHTS = "none"
 
 
+class NotFetchedError(WeightsError):
+    """Weights of the catalog are meant, and are not on this machine yet."""
+
+
 def get_cache_folder() -> Path:
     """Return the folder of downloaded weights: below `$THERMALCTL_CACHE`, else below the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
@@ -117,7 +121,7 @@ def _fetch_address(url: str, current_folder: Path, on_progress: OnProgress | Non
 
 def _raise_not_here(text: str, entry: PretrainedWeights | None, current_folder: Path) -> NoReturn:
     if entry is not None:
-        raise WeightsError(
+        raise NotFetchedError(
             f"{text}: not on this machine (looked in {CHECKPOINTS_FOLDER}/ and {get_cache_folder()})",
             hint=f"fetch it: {_fetch_command(entry)}",
         )
