@@ -96,6 +96,7 @@ def drop(kind: str, position: int, field: str) -> Any:
 
 
 BOX = "expected [centre x, centre y, width, height] as fractions of the frame, 0 to 1."
+PIXELS = "Are these pixels? Divide by the frame's width and height."
 NAME = "expected a plain name, as of frames/<sensor_id>.h5."
 
 
