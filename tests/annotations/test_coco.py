@@ -128,7 +128,7 @@ NAME = "expected a plain name, as of frames/<sensor_id>.h5."
         (change("annotations", 0, "bbox", [0.5, 0.5, 0.1]), f'annotation 7 has "bbox": [0.5, 0.5, 0.1], {BOX}'),
         (
             change("annotations", 0, "bbox", [30, 20, 6, 4]),
-            f'annotation 7 has "bbox": [30, 20, 6, 4], {BOX} Are these pixels? Divide by the frame\'s width and height.',
+            f'annotation 7 has "bbox": [30, 20, 6, 4], {BOX} {PIXELS}',
         ),
         (change("annotations", 0, "bbox", [0.5, 0.5, 0, 0.1]), f'annotation 7 has "bbox": [0.5, 0.5, 0, 0.1], {BOX}'),
         (change("annotations", 0, "bbox", [0.5, 0.5, 0.1, 0]), f'annotation 7 has "bbox": [0.5, 0.5, 0.1, 0], {BOX}'),
