@@ -101,7 +101,7 @@ def build_dataset(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 42,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the split.")] = 42,
     compression: Annotated[
         Literal["gzip", "lzf", "none"], typer.Option("--compression", help="Of the frames; lzf and none read faster.")
     ] = "gzip",

@@ -52,7 +52,7 @@ def split_dataset(
         ),
     ] = None,
     window: Annotated[int, typer.Option("--window", metavar="T", min=1, help="Frames in a clip.")] = 64,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0)] = 42,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the split.")] = 42,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
