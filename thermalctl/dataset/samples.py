@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thermalctl.annotations.coco import AnnotationFile, Box, ImageEntry, PersonAnnotation
-from thermalctl.clip_spec import Target
+from thermalctl.clip_spec import ClipSpec, Target
 from thermalctl.dataset.checks import RecordingInfo, read_checked
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.sessions import find_sessions
@@ -180,6 +180,16 @@ def uniform_clip_indices(
     indices: NDArray[np.intp] = order[np.where(is_earlier_nearer, before, after)]
     indices[num_frames_in_clip // 2] = keyframe  # another frame may have arrived in the same millisecond
     return indices
+
+
+def find_clip(sample: Sample, dataset: ThermalDataset, spec: ClipSpec) -> NDArray[np.intp]:
+    """Return the indices of a sample's frames in its recording, (T,) int."""
+    recording = dataset.recordings[sample.recording]
+    if spec.time_sampling == "consecutive":
+        return clip_indices(sample.keyframe, spec.num_frames, recording.num_frames)
+    if spec.window_s is None:
+        raise DatasetError("uniform time sampling needs clip.window_s, the length of a clip in seconds")
+    return uniform_clip_indices(sample.keyframe, spec.num_frames, spec.window_s, recording.timestamps_ms)
 
 
 def count_classes(samples: Sequence[Sample], num_classes: int) -> NDArray[np.int64]:

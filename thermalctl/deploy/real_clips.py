@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from thermalctl.annotations.coco import Box
 from thermalctl.clip_spec import ClipSpec
-from thermalctl.dataset.samples import Sample, ThermalDataset
+from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
 from thermalctl.deploy.metadata import InputKind
 from thermalctl.engine.guide import require_clip_spec
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.score import make_loader
 from thermalctl.errors import DatasetError, RequestError
-from thermalctl.pipeline.clip_dataset import ClipDataset, find_clip
+from thermalctl.pipeline.clip_dataset import ClipDataset
 from thermalctl.recordings.health import find_incomplete_frames
 from thermalctl.recordings.pool import RecordingPool
 

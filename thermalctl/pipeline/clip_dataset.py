@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.layout import DatasetLayout
-from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices, load_dataset, uniform_clip_indices
+from thermalctl.dataset.samples import find_clip, load_dataset
 from thermalctl.errors import DatasetError, summarise_problems
 from thermalctl.recordings.hdf5 import RecordingFile
 from thermalctl.recordings.health import find_incomplete_frames
@@ -107,13 +107,3 @@ class ClipDataset(Dataset[dict[str, Any]]):
             )
         num_incomplete = sum(int((incomplete[name] & frames).sum()) for name, frames in used.items())
         return sum(int(frames.sum()) for frames in used.values()), num_incomplete
-
-
-def find_clip(sample: Sample, dataset: ThermalDataset, spec: ClipSpec) -> NDArray[np.intp]:
-    """Return the indices of a sample's frames in its recording, (T,) int."""
-    recording = dataset.recordings[sample.recording]
-    if spec.time_sampling == "consecutive":
-        return clip_indices(sample.keyframe, spec.num_frames, recording.num_frames)
-    if spec.window_s is None:
-        raise DatasetError("uniform time sampling needs clip.window_s, the length of a clip in seconds")
-    return uniform_clip_indices(sample.keyframe, spec.num_frames, spec.window_s, recording.timestamps_ms)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from thermalctl.annotations.coco import Box
 from thermalctl.clip_spec import ClipSpec
-from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices, uniform_clip_indices
+from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
 from thermalctl.recordings.health import find_incomplete_frames, repair_incomplete_frames
 from thermalctl.recordings.pool import RecordingPool
 
@@ -121,7 +121,7 @@ def read_clips(
     clips = []
     for one in chosen:
         sample = one.sample
-        indices = find_clip_indices(sample, dataset, spec)
+        indices = find_clip(sample, dataset, spec)
         recorded_c = recordings.read(sample.recording, indices)
         incomplete = find_incomplete_frames(recorded_c)
         as_recorded = raw or bool(incomplete.all())
@@ -148,14 +148,6 @@ def read_clips(
             on_progress(len(clips), len(chosen))
     recordings.close()
     return clips
-
-
-def find_clip_indices(sample: Sample, dataset: ThermalDataset, spec: ClipSpec) -> NDArray[np.intp]:
-    """Return the places of a sample's frames in its recording, (T,) int; the keyframe is at T//2."""
-    recording = dataset.recordings[sample.recording]
-    if spec.time_sampling == "uniform" and spec.window_s is not None:
-        return uniform_clip_indices(sample.keyframe, spec.num_frames, spec.window_s, recording.timestamps_ms)
-    return clip_indices(sample.keyframe, spec.num_frames, recording.num_frames)
 
 
 def spread_steps(num_frames: int, num_steps: int) -> list[int]:

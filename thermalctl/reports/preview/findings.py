@@ -11,11 +11,10 @@ import numpy as np
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.findings import MIN_CLIPS_PER_CLASS
 from thermalctl.dataset.leakage import find_overlapping
-from thermalctl.dataset.samples import ALL_SPLITS, Sample, ThermalDataset, count_classes
+from thermalctl.dataset.samples import ALL_SPLITS, Sample, ThermalDataset, count_classes, find_clip
 from thermalctl.errors import RequestError
 from thermalctl.recordings.hdf5 import RecordingFile
 from thermalctl.recordings.health import find_incomplete_frames
-from thermalctl.reports.preview.clips import find_clip_indices
 from thermalctl.reports.sentences import count
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def find_incomplete(dataset: ThermalDataset, spec: ClipSpec, split: str) -> list
             if sample.recording not in incomplete:
                 with RecordingFile(dataset.layout.recording_file(sample.recording)) as file:
                     incomplete[sample.recording] = find_incomplete_frames(file.read_all().frames_c)
-            number = int(incomplete[sample.recording][find_clip_indices(sample, dataset, spec)].sum())
+            number = int(incomplete[sample.recording][find_clip(sample, dataset, spec)].sum())
             if number:
                 found.append((-number, (sample, name, "")))  # every clip's own line counts them
     return [one for _, one in sorted(found, key=lambda entry: entry[0])]
