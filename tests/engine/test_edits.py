@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -67,6 +68,49 @@ def test_flag_changes_what_it_should_and_nothing_else(
     assert compare(complete(r50, dataset), complete(r50, dataset, **options)) == changed
 
 
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ({"target": "person"}, {"clip.target": "person"}),
+        ({"frames": 32}, {"clip.num_frames": 32}),
+        ({"time": "uniform", "seconds": 8.0}, {"clip.time_sampling": "uniform", "clip.window_s": 8.0}),
+        ({"time": "consecutive"}, {}),
+    ],
+)
+def test_flag_for_clips_does_what_its_keys_do(
+    r50: Config,
+    dataset: ThermalDataset,
+    complete: Complete,
+    compare: Compare,
+    options: dict[str, Any],
+    keys: dict[str, Any],
+) -> None:
+    """They reach the model, the datasets and the class weights."""
+    flagged = complete(r50, dataset, **options)
+    assert compare(complete(r50, dataset, overrides=keys), flagged) == {}
+    assert bool(compare(complete(r50, dataset), flagged)) == bool(keys)
+
+
+def test_uniform_clips_go_back_to_consecutive_ones(r50: Config, dataset: ThermalDataset, complete: Complete) -> None:
+    uniform = {"clip.time_sampling": "uniform", "clip.window_s": 8.0}
+    assert complete(r50, dataset, seconds=5.0, overrides={"clip.time_sampling": "uniform"}).clip.window_s == 5.0
+    own = copy.deepcopy(r50)
+    own.merge_from_dict(uniform)
+    back = complete(own, dataset, time="consecutive").clip
+    assert (back.time_sampling, back.window_s) == ("consecutive", None)
+
+
+def test_flags_for_clips_that_contradict_each_other_are_refused(
+    r50: Config, dataset: ThermalDataset, complete: Complete
+) -> None:
+    with pytest.raises(ConfigError, match="--time uniform: over how many seconds"):
+        complete(r50, dataset, time="uniform")
+    with pytest.raises(ConfigError, match="--seconds 8: the frames of a clip are consecutive"):
+        complete(r50, dataset, seconds=8.0)
+    with pytest.raises(RequestError, match="--seconds 8 and --time consecutive contradict each other"):
+        complete(r50, dataset, seconds=8.0, time="consecutive")
+
+
 def test_no_flag_changes_the_configuration_that_was_read(
     r50: Config, dataset: ThermalDataset, complete: Complete
 ) -> None:
@@ -108,6 +152,8 @@ def test_shorter_training_may_ask_for_its_own_warmup(r50: Config, dataset: Therm
         {"epochs": 0},
         {"batch_size": 0},
         {"num_workers": -1},
+        {"frames": 0},
+        {"seconds": 0.0},
         {"lr": 0.0},
         {"lr": float("nan")},
         {"backbone_lr_mult": float("inf")},
@@ -136,9 +182,10 @@ def write_config(**values: Any) -> Config:
     ("options", "message"),
     [
         ({"dropout": 0.5}, "--dropout: this configuration's head has no dropout_ratio"),
+        ({"frames": 32}, "--frames: this configuration is your own"),
         ({"auto_scale_lr": True}, "--auto-scale-lr: the configuration does not say for which batch size"),
     ],
-    ids=["dropout", "auto_scale_lr"],
+    ids=["dropout", "frames", "auto_scale_lr"],
 )
 def test_flag_that_finds_nothing_to_change_is_refused(
     complete: Complete, options: dict[str, Any], message: str

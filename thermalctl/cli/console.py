@@ -75,7 +75,8 @@ def print_json(value: Any) -> None:
 def print_error(error: ThermalctlError) -> None:
     """Print an expected error: what is wrong, then what to do next."""
     console = stderr()
-    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+    # Wrapped at words on a terminal; the hint is not, for a command in it must survive being copied.
+    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=not console.is_terminal)
     if error.hint:
         console.print(f"[bold]hint:[/]  {escape(error.hint)}", soft_wrap=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from thermalctl.engine.plan import TrainingPlan
 
 _LEARNING = "Learning"
+_CLIPS = "Clips"
 _RUNNING = "Running"
 _CONFIG = "Configuration"
 
@@ -72,6 +73,28 @@ def train(
         typer.Option(
             metavar="SHARE", help="Dropout of the head, 0 to 1.", rich_help_panel=_LEARNING, show_default=False
         ),
+    ] = None,
+    target: Annotated[
+        Literal["frame", "person"] | None,
+        typer.Option(
+            help="Judge keyframes as a whole, or each person in them.", rich_help_panel=_CLIPS, show_default=False
+        ),
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(metavar="T", help="Frames in a clip.", rich_help_panel=_CLIPS, show_default=False),
+    ] = None,
+    time: Annotated[
+        Literal["consecutive", "uniform"] | None,
+        typer.Option(
+            help="Frames as they came, or evenly over --seconds by arrival time.",
+            rich_help_panel=_CLIPS,
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="How long a uniform clip lasts.", rich_help_panel=_CLIPS, show_default=False),
     ] = None,
     load_from: Annotated[
         str | None,
@@ -153,6 +176,10 @@ def train(
         device=device,
         num_workers=num_workers,
         dropout=dropout,
+        target=target,
+        frames=frames,
+        time=time,
+        seconds=seconds,
         warmup_epochs=warmup_epochs,
         backbone_lr_mult=backbone_lr_mult,
         auto_scale_lr=auto_scale_lr,

@@ -167,7 +167,7 @@ def judge_conflicting_labels(num_conflicting: int, num_keyframes: int) -> Findin
         topic="labels",
         text=text,
         detail="ties go to the lowest class id, not to the riskier action; judge people, not frames",
-        fix="thermalctl train --cfg-options clip.target=person",
+        fix="thermalctl train --target person",
     )
 
 

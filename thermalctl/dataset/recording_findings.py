@@ -64,7 +64,7 @@ def judge_timing(recordings: Sequence[RecordingStatistics]) -> list[Finding]:
                     topic="timing",
                     text=text,
                     detail=f"median gap {min(gaps):.0f} to {max(gaps):.0f} ms by recording: actions differ in speed",
-                    fix="thermalctl train --cfg-options clip.time_sampling=uniform clip.window_s=10",
+                    fix="thermalctl train --time uniform --seconds 10",
                 )
             )
         else:

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from thermalctl.clip_spec import Target, TimeSampling
 from thermalctl.errors import RequestError
 
+#: The least that a whole number may be.
+_LEAST = {"epochs": 1, "batch_size": 1, "num_workers": 0, "warmup_epochs": 0, "seed": 0, "frames": 1}
 _LEAVE_OUT = "leave it out for the configuration's own value"
 
 
@@ -27,6 +30,10 @@ class TrainOptions:
         device: "cpu", "cuda" or "cuda:1"; None for CUDA where there is one.
         num_workers: processes that read clips.
         dropout: of the head, 0 to 1.
+        target: what is judged: the "frame" as a whole, or each "person" in it.
+        frames: T, frames in a clip.
+        time: how they are chosen: "consecutive", or "uniform", evenly by arrival time.
+        seconds: how long a uniform clip lasts.
         warmup_epochs: epochs of rising rate.
         backbone_lr_mult: the backbone's rate as a multiple of `lr`.
         auto_scale_lr: multiply the rate by batch size / the configuration's base batch size.
@@ -45,6 +52,10 @@ class TrainOptions:
     device: str | None = None
     num_workers: int | None = None
     dropout: float | None = None
+    target: Target | None = None
+    frames: int | None = None
+    time: TimeSampling | None = None
+    seconds: float | None = None
     warmup_epochs: int | None = None
     backbone_lr_mult: float | None = None
     auto_scale_lr: bool = False
@@ -53,16 +64,22 @@ class TrainOptions:
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("num_workers", 0), ("warmup_epochs", 0), ("seed", 0)):
+        for name, least in _LEAST.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}, expected {least} or more", hint=_LEAVE_OUT)
-        for name in ("lr", "backbone_lr_mult"):
+        for name in ("lr", "backbone_lr_mult", "seconds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise RequestError(f"--{name.replace('_', '-')} is {value}, expected more than 0", hint=_LEAVE_OUT)
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise RequestError(f"--dropout is {self.dropout}, expected 0 or more and less than 1", hint=_LEAVE_OUT)
+        if self.seconds is not None and self.time == "consecutive":
+            raise RequestError(
+                f"--seconds {self.seconds:g} and --time consecutive contradict each other: so many frames last as long "
+                "as they do",
+                hint="--time uniform spreads the frames over that time",
+            )
         if self.deterministic and self.cudnn_benchmark:
             raise RequestError(
                 "--deterministic and --cudnn-benchmark contradict each other: timed kernels differ from run to run",

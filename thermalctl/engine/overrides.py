@@ -19,6 +19,7 @@ from thermalctl.errors import ConfigError
 #: Names that are flags of `train`, in case one is given as a key.
 FLAGS = frozenset(
     {"dry_run", "epochs", "batch_size", "lr", "amp", "seed", "device", "num_workers", "dropout", "warmup_epochs"}
+    | {"target", "frames", "time", "seconds"}
     | {"backbone_lr_mult", "deterministic", "cudnn_benchmark", "config", "data", "print_config"}
 )
 

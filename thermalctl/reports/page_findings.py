@@ -63,11 +63,10 @@ def _list_commands(topic: str, inspection: Inspection) -> tuple[tuple[str, str],
         ]
         return tuple(commands)
     if topic == "timing":
-        options = "clip.time_sampling=uniform clip.window_s=10"
-        return (("as a command", f"thermalctl train {data} --cfg-options {options}"),)
+        return (("as a command", f"thermalctl train {data} --time uniform --seconds 10"),)
     commands = []
     if topic == "labels":
-        commands.append(("as a command", f"thermalctl train {data} --cfg-options clip.target=person"))
+        commands.append(("as a command", f"thermalctl train {data} --target person"))
     if topic in _PREVIEWS:
         raw = " --raw" if topic == "frames" else ""
         commands.append(("look at the clips", f"thermalctl preview {data} --finding {_PREVIEWS[topic]}{raw}"))
