@@ -97,8 +97,8 @@ def test_files_hold_the_same_keys_as_the_real_ones(tiny: SimulationSummary, real
 @pytest.mark.real
 def test_recording_has_the_layout_of_a_real_one(tiny: SimulationSummary, real_dataset: Path) -> None:
     with (
-        h5py.File(tiny.root / "frames" / "SIM01_R1.h5") as simulated,
-        h5py.File(real_dataset / "frames" / "SL14_R1.h5") as real,
+        h5py.File(tiny.root / "frames" / "SIM01_R1.h5", "r", locking=False) as simulated,
+        h5py.File(real_dataset / "frames" / "SL14_R1.h5", "r", locking=False) as real,
     ):
         assert {name: simulated[name].dtype for name in simulated} == {name: real[name].dtype for name in real}
         assert simulated["frames"].chunks == real["frames"].chunks
