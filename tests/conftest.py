@@ -73,14 +73,14 @@ def trained_run(simulated_dataset: Path, tmp_path_factory: pytest.TempPathFactor
     """The work dir of one epoch on the simulated dataset; never changed."""
     from thermalctl.dataset.layout import DatasetLayout
     from thermalctl.dataset.samples import load_dataset
-    from thermalctl.engine.config import load_config
+    from thermalctl.engine.config import complete_config, load_config
     from thermalctl.engine.options import TrainOptions
-    from thermalctl.engine.train import prepare_training, train
+    from thermalctl.engine.train import train
 
     work_dir = tmp_path_factory.mktemp("trained") / "run"
     options = TrainOptions(epochs=1, device="cpu", overrides=SMALL | {"default_hooks.checkpoint.interval": 1})
     dataset = load_dataset(DatasetLayout(simulated_dataset))
-    cfg = prepare_training(load_config("slowfast-tiny"), options, dataset, work_dir=work_dir)
+    cfg = complete_config(load_config("slowfast-tiny"), options, dataset, work_dir=work_dir, device="cpu")
     train(cfg, on_event=lambda event: None, command=("thermalctl", "train"))
     return work_dir
 

@@ -18,9 +18,9 @@ from thermalctl.cli.export_onnx import export_onnx
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.dataset.simulate import simulate_dataset
-from thermalctl.engine.config import load_config
+from thermalctl.engine.config import complete_config, load_config
 from thermalctl.engine.options import TrainOptions
-from thermalctl.engine.train import prepare_training, train
+from thermalctl.engine.train import train
 from thermalctl.errors import CheckpointError, DatasetError, RequestError, ThermalctlError
 from thermalctl.recordings.simulate import SimulationOptions
 
@@ -42,8 +42,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cfg = load_config("slowfast-tiny")
     cfg.clip.update(num_frames=16, input_size=(24, 36))
     dataset = load_dataset(DatasetLayout(root / "simulated"))
-    cfg = prepare_training(
-        cfg, TrainOptions(epochs=1, warmup_epochs=0, device="cpu", seed=0), dataset, work_dir=root / RUN
+    cfg = complete_config(
+        cfg, TrainOptions(epochs=1, warmup_epochs=0, device="cpu", seed=0), dataset, work_dir=root / RUN, device="cpu"
     )
     train(cfg, on_event=lambda event: None)
     return root

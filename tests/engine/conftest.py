@@ -12,7 +12,7 @@ from thermalctl.dataset.samples import ThermalDataset, load_dataset
 from thermalctl.engine.config import complete_config, load_config
 from thermalctl.engine.events import Event, ValidationDone
 from thermalctl.engine.options import TrainOptions
-from thermalctl.engine.train import TrainResult, prepare_training, train
+from thermalctl.engine.train import TrainResult, train
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +180,7 @@ class Training:
         """Return the complete configuration."""
         overrides = self.overrides | options.pop("overrides", {})
         options = {"epochs": 1, "device": "cpu", "overrides": overrides} | options
-        return prepare_training(self.cfg, TrainOptions(**options), self.dataset, work_dir=self.work_dir)
+        return complete_config(self.cfg, TrainOptions(**options), self.dataset, work_dir=self.work_dir, device="cpu")
 
     def run(self, *, stop_after: int | None = None, **options: Any) -> TrainResult:
         """Train; with `stop_after` the process is interrupted once that epoch is validated."""

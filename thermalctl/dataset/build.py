@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,8 @@ from thermalctl.dataset.layout import SPLITS, DatasetLayout
 from thermalctl.dataset.manifest import describe_inputs
 from thermalctl.dataset.matching import Matched, match_keyframes
 from thermalctl.dataset.resplit import NewSplit, describe_split, is_replaceable, refuse_taken
-from thermalctl.dataset.samples import choose_frame_label, load_dataset
-from thermalctl.dataset.sessions import find_sessions
-from thermalctl.dataset.splitting import SplitRule, Splittable, hold_out
+from thermalctl.dataset.samples import find_recording_sessions, load_dataset
+from thermalctl.dataset.splitting import SplitRule, hold_out, list_splittable
 from thermalctl.dataset.writing import write_annotations
 from thermalctl.errors import DatasetError, RequestError
 from thermalctl.files import assemble_folder, write_json
@@ -219,25 +219,8 @@ def match(
 
 def count_reasons(skipped: Sequence[Skipped]) -> dict[str, int]:
     """Return how often each reason occurs, the most frequent first."""
-    reasons = [entry.reason for entry in skipped]
-    return dict(sorted(((reason, reasons.count(reason)) for reason in set(reasons)), key=lambda item: (-item[1], item)))
-
-
-def list_splittable(keyframes: Sequence[LabelledKeyframe], recordings: Mapping[str, RecordingInfo]) -> list[Splittable]:
-    """Return keyframes as what dealing needs to know of each."""
-    sessions = find_sessions(
-        {name: recording.timestamps_ms for name, recording in recordings.items()},
-        {name: recording.mac_address for name, recording in recordings.items()},
-    )
-    return [
-        Splittable(
-            keyframe=keyframe.image.id,
-            recording=keyframe.image.sensor_id,
-            session=sessions[keyframe.image.sensor_id],
-            label=choose_frame_label(keyframe.people),
-        )
-        for keyframe in keyframes
-    ]
+    counts = Counter(entry.reason for entry in skipped)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def describe_configuration(options: BuildOptions) -> dict[str, object]:
@@ -268,7 +251,12 @@ def _split(
         names = ["train"] * len(keyframes)
     else:
         rule: SplitRule = options.split_by
-        held = hold_out(list_splittable(keyframes, recordings), rule, share=options.val_share, seed=options.seed)
+        held = hold_out(
+            list_splittable(keyframes, find_recording_sessions(recordings)),
+            rule,
+            share=options.val_share,
+            seed=options.seed,
+        )
         names = np.where(held, "val", "train").tolist()
     return {
         split: [keyframe for keyframe, name in zip(keyframes, names, strict=True) if name == split]

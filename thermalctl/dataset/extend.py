@@ -20,7 +20,6 @@ from thermalctl.dataset.build import (
     BuildOptions,
     BuiltDataset,
     describe_configuration,
-    list_splittable,
     match,
     read_sources,
     write_recordings,
@@ -29,8 +28,8 @@ from thermalctl.dataset.checks import RecordingInfo
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.manifest import describe_inputs
 from thermalctl.dataset.resplit import describe_split, is_replaceable, link_recordings, list_keyframes, refuse_taken
-from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.dataset.splitting import Splittable
+from thermalctl.dataset.samples import ThermalDataset, find_recording_sessions, load_dataset
+from thermalctl.dataset.splitting import Splittable, list_splittable
 from thermalctl.dataset.writing import write_annotations
 from thermalctl.errors import RequestError
 from thermalctl.files import assemble_folder, write_json
@@ -149,7 +148,7 @@ def _add(
             fresh.append(keyframe)
     split_of = {image.id: split for split, annotated in dataset.splits.items() for image in annotated.images}
     everything = [*known.values(), *fresh]
-    items = list_splittable(everything, recordings)
+    items = list_splittable(everything, find_recording_sessions(recordings))
     assigned = _assign(items, everything, split_of, options.val_share)
     numbered = _number_after(everything, num_known=len(known))
     splits = {

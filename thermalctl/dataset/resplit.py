@@ -12,8 +12,8 @@ import numpy as np
 from thermalctl.annotations.coco_writing import LabelledKeyframe, number_people
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.leakage import Protocol, describe_protocol
-from thermalctl.dataset.samples import ALL_SPLITS, ThermalDataset, load_dataset
-from thermalctl.dataset.splitting import SplitRule, Splittable, deal_folds, hold_out
+from thermalctl.dataset.samples import ThermalDataset, load_dataset
+from thermalctl.dataset.splitting import SplitRule, deal_folds, hold_out, list_splittable
 from thermalctl.dataset.writing import write_annotations
 from thermalctl.errors import DatasetError, RequestError
 from thermalctl.files import assemble_folder
@@ -89,7 +89,7 @@ def resplit(
         RequestError: if the groups do not suffice.
         DatasetError: if the folder holds something.
     """
-    items = list_splittable(dataset)
+    items = list_splittable(list(list_keyframes(dataset).values()), dataset.sessions)
     held = hold_out(items, rule, share=share, seed=seed)
     names = np.where(held, "val", "train").tolist()
     return _write(dataset, output, rule, names, seed=seed, window_frames=window_frames, force=force, wanted_share=share)
@@ -120,7 +120,8 @@ def resplit_into_folds(
         RequestError: if there are fewer groups than folds.
         DatasetError: if a fold's folder holds something.
     """
-    folds = deal_folds(list_splittable(dataset), rule, num_folds=num_folds, seed=seed)
+    items = list_splittable(list(list_keyframes(dataset).values()), dataset.sessions)
+    folds = deal_folds(items, rule, num_folds=num_folds, seed=seed)
     return tuple(
         _write(
             dataset,
@@ -136,16 +137,8 @@ def resplit_into_folds(
     )
 
 
-def list_splittable(dataset: ThermalDataset) -> list[Splittable]:
-    """Return every keyframe of a dataset, split after split, as what dealing needs to know of it."""
-    return [
-        Splittable(keyframe=sample.sample_id, recording=sample.recording, session=sample.session, label=sample.label)
-        for sample in dataset.samples(ALL_SPLITS)
-    ]
-
-
 def list_keyframes(dataset: ThermalDataset) -> dict[str, LabelledKeyframe]:
-    """Return every keyframe of a dataset by id, in the order of `list_splittable`."""
+    """Return every keyframe of a dataset by id, split after split; one that two splits list counts once."""
     keyframes: dict[str, LabelledKeyframe] = {}
     for annotated in dataset.splits.values():
         people = annotated.group_by_image()
@@ -181,7 +174,7 @@ def _write(
     force: bool,
     wanted_share: float,
 ) -> NewSplit:
-    """Write a dataset folder with each keyframe in the split of that name; `names` as in `list_splittable`."""
+    """Write a dataset folder with each keyframe in the split of that name; `names` in the order of `list_keyframes`."""
     if output.resolve().is_relative_to(dataset.layout.root.resolve()):
         raise RequestError(f"{output}: lies in the dataset itself", hint="name another folder with --output")
     keyframes = number_people(list(list_keyframes(dataset).values()))

@@ -111,10 +111,15 @@ def load_dataset(layout: DatasetLayout) -> ThermalDataset:
         classes=splits["train"].classes,
         splits=splits,
         recordings=recordings,
-        sessions=find_sessions(
-            {name: recording.timestamps_ms for name, recording in recordings.items()},
-            {name: recording.mac_address for name, recording in recordings.items()},
-        ),
+        sessions=find_recording_sessions(recordings),
+    )
+
+
+def find_recording_sessions(recordings: Mapping[str, RecordingInfo]) -> dict[str, str]:
+    """Return each recording's session; see `find_sessions`."""
+    return find_sessions(
+        {name: recording.timestamps_ms for name, recording in recordings.items()},
+        {name: recording.mac_address for name, recording in recordings.items()},
     )
 
 

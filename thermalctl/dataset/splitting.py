@@ -7,7 +7,7 @@ one session share frames, and single keyframes share most of their clips.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
+from thermalctl.annotations.coco_writing import LabelledKeyframe
+from thermalctl.dataset.samples import choose_frame_label
 from thermalctl.errors import RequestError
 
 SplitRule = Literal["session", "recording", "random"]
@@ -44,6 +46,24 @@ class Splittable:
     def group(self, rule: SplitRule) -> str:
         """Return what must not be divided."""
         return {"session": self.session, "recording": self.recording, "random": self.keyframe}[rule]
+
+
+def list_splittable(keyframes: Sequence[LabelledKeyframe], sessions: Mapping[str, str]) -> list[Splittable]:
+    """Return keyframes as what dealing needs to know of each.
+
+    Args:
+        keyframes: in any order.
+        sessions: each recording's session.
+    """
+    return [
+        Splittable(
+            keyframe=keyframe.image.id,
+            recording=keyframe.image.sensor_id,
+            session=sessions[keyframe.image.sensor_id],
+            label=choose_frame_label(keyframe.people),
+        )
+        for keyframe in keyframes
+    ]
 
 
 def hold_out(items: Sequence[Splittable], rule: SplitRule, *, share: float, seed: int) -> NDArray[np.bool_]:

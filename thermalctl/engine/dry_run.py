@@ -46,7 +46,7 @@ def dry_run(cfg: Config) -> DryRun:
     """Return what a training would do; nothing is left on disk.
 
     Args:
-        cfg: from `prepare_training`; it is not changed.
+        cfg: from `complete_config`; it is not changed.
 
     Raises:
         WeightsError: if the weights to start from are none that could be fetched.

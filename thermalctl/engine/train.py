@@ -12,13 +12,10 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.engine.checkpoints import find_best, find_last
-from thermalctl.engine.config import complete_config
 from thermalctl.engine.config_text import parse_config_text
 from thermalctl.engine.events import Event, OnEvent, ValidationDone
 from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook
-from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.provenance import find_trained_dataset, record_run
 from thermalctl.engine.resuming import EpochSeedHook, PatienceHook
 from thermalctl.engine.runner import ThermalRunner, build_runner
@@ -79,20 +76,11 @@ def choose_device(wanted: str | None) -> str:
     return wanted
 
 
-def prepare_training(cfg: Config, options: TrainOptions, dataset: ThermalDataset | None, *, work_dir: Path) -> Config:
-    """Return the complete configuration of a training, as `--print-config` shows it.
-
-    Raises:
-        ConfigError: if the configuration, the options and the dataset do not fit each other.
-    """
-    return complete_config(cfg, options, dataset, work_dir=work_dir, device=choose_device(options.device))
-
-
 def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> TrainResult:
     """Train and return what came out.
 
     Args:
-        cfg: from `prepare_training`; it is not changed.
+        cfg: from `complete_config`; it is not changed.
         on_event: told how it goes.
         command: the command line, for the record.
 

@@ -88,16 +88,15 @@ def report_dataset(
     tell("reading recordings")
     inspection = inspect_dataset(layout, window_frames=window_frames, on_progress=on_progress)
     learnability = suspects = None
+    dataset = load_dataset(layout)
     if "learnability" in sections:
         tell("growing trees: what can be learned")
         learnability = measure_learnability(
-            load_dataset(layout), num_frames=window_frames, n_jobs=num_cores, on_progress=on_progress
+            dataset, num_frames=window_frames, n_jobs=num_cores, on_progress=on_progress
         )
     if "labels" in sections:
         tell("growing trees: doubtful labels")
-        suspects = find_label_errors(
-            load_dataset(layout), num_frames=window_frames, n_jobs=num_cores, on_progress=on_progress
-        )
+        suspects = find_label_errors(dataset, num_frames=window_frames, n_jobs=num_cores, on_progress=on_progress)
     return DatasetReport(
         inspection=inspection,
         sections=tuple(section for section in SECTIONS if section in sections),
