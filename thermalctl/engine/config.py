@@ -19,6 +19,7 @@ from mmengine.config import Config
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.samples import ThermalDataset, class_weights, count_classes
+from thermalctl.engine.architecture import check_length, set_input_channels
 from thermalctl.engine.edits import apply_options
 from thermalctl.engine.options import CONFIGS_DIR, LOADERS, TrainOptions
 from thermalctl.engine.overrides import apply_overrides, check_kept, check_overrides
@@ -133,8 +134,8 @@ def fill_from_dataset(cfg: Config, dataset: ThermalDataset) -> None:
     if weighting == "inverse":
         counts = count_classes(dataset.samples("train", spec.target), spec.num_classes)
         cfg.model.cls_head.loss_cls.class_weight = class_weights(counts).tolist()
-    _set_input_channels(cfg.model.backbone, spec.num_channels)
-    _check_length(cfg.model.backbone, spec.num_frames)
+    set_input_channels(cfg.model.backbone, spec.num_channels)
+    check_length(cfg.model.backbone, spec.num_frames)
     for _, leaf in iterate_datasets(cfg):
         leaf.data_root = str(dataset.layout.root)
         leaf.clip_spec = values
@@ -194,27 +195,6 @@ def iterate_datasets(cfg: Config) -> Iterator[tuple[str, Any]]:
             leaf = leaf.dataset
         if leaf is not None:
             yield ("train" if loader == "train_dataloader" else "val"), leaf
-
-
-def _set_input_channels(backbone: Any, num_channels: int) -> None:
-    pathways = [backbone[name] for name in ("slow_pathway", "fast_pathway") if name in backbone]
-    for part in pathways or [backbone]:
-        if num_channels != 3 or "in_channels" in part:  # 3 is every backbone's default, and not each has the parameter
-            part.in_channels = num_channels
-
-
-def _check_length(backbone: Any, num_frames: int) -> None:
-    """Check that a SlowFast's slow pathway gets a whole number of frames, for its features to meet the fast one's.
-
-    Raises:
-        ConfigError: if it does not.
-    """
-    rate = backbone.get("resample_rate", 1)
-    if num_frames % rate:
-        raise ConfigError(
-            f"clip.num_frames is {num_frames}, expected a multiple of the backbone's resample_rate, {rate}",
-            hint=f"clip.num_frames={max(1, round(num_frames / rate)) * rate}",
-        )
 
 
 def _collect_in_work_dir(cfg: Config, work_dir: Path) -> None:

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from thermalctl.engine.events import RunStarted
 from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.runner import build_runner
+from thermalctl.engine.starting import find_start
 from thermalctl.engine.summary import summarise_run
-from thermalctl.engine.train import find_start
 from thermalctl.errors import RequestError, ThermalctlError
 from thermalctl.weights.store import NotFetchedError
 

@@ -6,14 +6,18 @@ from typing import Any
 
 from mmengine.config import Config
 
+from thermalctl.engine.choices.augmentation import apply_augmentation
+from thermalctl.engine.choices.clips import apply_clips
+from thermalctl.engine.choices.imbalance import apply_imbalance
+from thermalctl.engine.choices.stopping import apply_stopping
+from thermalctl.engine.choices.transfer import apply_transfer
+from thermalctl.engine.choices.watching import apply_watching
 from thermalctl.engine.options import LOADERS, TrainOptions
 from thermalctl.engine.schedule import set_warmup, stretch_schedule
 from thermalctl.errors import ConfigError
 
 #: What `--load-from` says for random weights.
 NO_WEIGHTS = "none"
-#: The key of `clip` that each flag sets.
-_CLIP_KEYS = {"target": "target", "frames": "num_frames", "time": "time_sampling", "seconds": "window_s"}
 AUTOCAST = "thermalctl.engine.autocast.AutocastOptimWrapper"
 
 
@@ -58,7 +62,12 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
                 hint="--cfg-options auto_scale_lr.base_batch_size=16",
             )
         cfg.auto_scale_lr.enable = True
-    _set_clip(cfg, options)
+    apply_clips(cfg, options)
+    apply_imbalance(cfg, options)
+    apply_augmentation(cfg, options)
+    apply_transfer(cfg, options)
+    apply_stopping(cfg, options)
+    apply_watching(cfg, options)
     _set_randomness(cfg, options)
     if options.load_from is not None:
         cfg.load_from = None if options.load_from == NO_WEIGHTS else options.load_from
@@ -100,32 +109,6 @@ def _set_amp(cfg: Config) -> None:
     if wrapper.get("dtype", "") is None:
         wrapper.pop("dtype")
     wrapper.type = AUTOCAST
-
-
-def _set_clip(cfg: Config, options: TrainOptions) -> None:
-    """Change what the model sees of a clip."""
-    flags = {"target": options.target, "frames": options.frames, "time": options.time, "seconds": options.seconds}
-    given = {name: value for name, value in flags.items() if value is not None}
-    if not given:
-        return
-    if "clip" not in cfg:
-        raise ConfigError(
-            f"--{next(iter(given))}: this configuration is your own, and chooses its frames itself",
-            hint="change its dataset and pipeline, or start from a shipped configuration",
-        )
-    for name, value in given.items():
-        cfg.clip[_CLIP_KEYS[name]] = value
-    if options.time == "consecutive" and "window_s" in cfg.clip:
-        cfg.clip.window_s = None
-    if options.seconds is not None and cfg.clip.get("time_sampling") != "uniform":
-        raise ConfigError(
-            f"--seconds {options.seconds:g}: the frames of a clip are consecutive, and last as long as they do",
-            hint="add --time uniform",
-        )
-    if options.time == "uniform" and cfg.clip.get("window_s") is None:
-        raise ConfigError(
-            "--time uniform: over how many seconds?", hint="--seconds 10, about what 64 frames of a busy sensor last"
-        )
 
 
 def _set_randomness(cfg: Config, options: TrainOptions) -> None:

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thermalctl.clip_spec import Target, TimeSampling
+from thermalctl.engine.choices.augmentation import AugmentationChoices, check_augmentation
+from thermalctl.engine.choices.clips import ClipChoices, check_clips
+from thermalctl.engine.choices.imbalance import ImbalanceChoices, check_imbalance
+from thermalctl.engine.choices.stopping import StoppingChoices, check_stopping
+from thermalctl.engine.choices.transfer import TransferChoices, check_transfer
+from thermalctl.engine.choices.watching import WatchingChoices, check_watching
 from thermalctl.errors import RequestError
 
 #: The least that a whole number may be.
@@ -16,8 +21,10 @@ _LEAVE_OUT = "leave it out for the configuration's own value"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """Edits of a configuration; None (or False) leaves it as it is.
+class TrainOptions(
+    ClipChoices, ImbalanceChoices, AugmentationChoices, TransferChoices, StoppingChoices, WatchingChoices
+):
+    """Edits of a configuration, those of each kind of choice and these; None (or False) leaves it as it is.
 
     Attributes:
         epochs: length of training; warm-up and decay are stretched with it.
@@ -30,10 +37,6 @@ class TrainOptions:
         device: "cpu", "cuda" or "cuda:1"; None for CUDA where there is one.
         num_workers: processes that read clips.
         dropout: of the head, 0 to 1.
-        target: what is judged: the "frame" as a whole, or each "person" in it.
-        frames: T, frames in a clip.
-        time: how they are chosen: "consecutive", or "uniform", evenly by arrival time.
-        seconds: how long a uniform clip lasts.
         warmup_epochs: epochs of rising rate.
         backbone_lr_mult: the backbone's rate as a multiple of `lr`.
         auto_scale_lr: multiply the rate by batch size / the configuration's base batch size.
@@ -52,10 +55,6 @@ class TrainOptions:
     device: str | None = None
     num_workers: int | None = None
     dropout: float | None = None
-    target: Target | None = None
-    frames: int | None = None
-    time: TimeSampling | None = None
-    seconds: float | None = None
     warmup_epochs: int | None = None
     backbone_lr_mult: float | None = None
     auto_scale_lr: bool = False
@@ -74,12 +73,6 @@ class TrainOptions:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}, expected more than 0", hint=_LEAVE_OUT)
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise RequestError(f"--dropout is {self.dropout}, expected 0 or more and less than 1", hint=_LEAVE_OUT)
-        if self.seconds is not None and self.time == "consecutive":
-            raise RequestError(
-                f"--seconds {self.seconds:g} and --time consecutive contradict each other: so many frames last as long "
-                "as they do",
-                hint="--time uniform spreads the frames over that time",
-            )
         if self.deterministic and self.cudnn_benchmark:
             raise RequestError(
                 "--deterministic and --cudnn-benchmark contradict each other: timed kernels differ from run to run",
@@ -90,6 +83,12 @@ class TrainOptions:
                 f"--warmup-epochs is {self.warmup_epochs} of --epochs {self.epochs}: the full rate is never reached",
                 hint="warm up for fewer epochs",
             )
+        check_clips(self)
+        check_imbalance(self)
+        check_augmentation(self)
+        check_transfer(self)
+        check_stopping(self)
+        check_watching(self)
 
 
 #: The loaders that a configuration may have.
