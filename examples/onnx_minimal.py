@@ -1,4 +1,4 @@
-"""One clip of a recording through an exported model: python onnx_minimal.py MODEL.onnx RECORDING.h5 KEYFRAME."""
+"""One clip of a recording through a model of whole frames: python onnx_minimal.py MODEL.onnx RECORDING.h5 KEYFRAME."""
 
 import json
 import sys

@@ -13,9 +13,17 @@ from typing import Any, Literal, TypeGuard, get_args
 from thermalctl.errors import CheckpointError, ConfigError, summarise_problems
 
 Target = Literal["frame", "person"]
+PersonCrop = Literal["follow", "fixed"]
 TimeSampling = Literal["consecutive", "uniform"]
 Repair = Literal["nearest", "none"]
-Channels = Literal["copy", "fold"]
+Channels = Literal["copy", "fold", "motion"]
+
+#: Differences of temperature from minus to plus this, deg C, are mapped to 0..255 in the channels of motion. Of the
+#: real recordings' pixels, one of 10,000 differs by more than 8.2 from its background, or by 6.5 from the frame before.
+MOTION_RANGE_C = 10.0
+#: Mean and std of those channels on the 0..255 scale: no difference, and 2 deg C. The std of the real differences is
+#: 0.55, but that of the few pixels where somebody moves is what counts; a still pixel's noise is 0.3.
+MOTION_MEAN, MOTION_STD = 127.5, 25.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +36,17 @@ class ClipSpec:
         time_sampling: "consecutive" frames, or T frames spread "uniform"ly over `window_s` seconds by arrival time.
         window_s: length of a uniform clip in seconds; None for consecutive frames.
         target: what is judged: the whole "frame", or one "person" in a square crop around their box.
+        person_crop: "follow": the crop goes with the person through the clip; "fixed": it stays where they are in the
+            keyframe.
         person_margin: side of that crop, as a multiple of the box's longer side.
         repair: "nearest": an incomplete frame is replaced by the nearest complete one in its clip; "none": left alone.
         temperature_range_c: (low, high) deg C, mapped to 0..255 and clipped.
         input_size: (h, w) in pixels after resizing.
-        channels: "copy": three equal channels for an RGB stem; "fold": one channel for a one-channel stem.
+        channels: "copy": three equal channels for an RGB stem; "fold": one channel for a one-channel stem; "motion":
+            temperature, its difference from the pixel's median over the clip, and its difference from the frame before,
+            both differences from -10 to 10 deg C on the 0..255 scale.
         quantize: round down to whole steps of the 0..255 scale, as scripts that store 8-bit images do.
-        mean: subtracted on the 0..255 scale; one value, or one for each copied channel.
+        mean: subtracted on the 0..255 scale; one value, or one for each channel, as "motion" needs it.
         std: divided by, on the same scale.
 
     Raises:
@@ -46,6 +58,7 @@ class ClipSpec:
     time_sampling: TimeSampling = "consecutive"
     window_s: float | None = None
     target: Target = "frame"
+    person_crop: PersonCrop = "follow"
     person_margin: float = 1.5
     repair: Repair = "nearest"
     temperature_range_c: tuple[float, float] = (5.0, 45.0)
@@ -67,8 +80,8 @@ class ClipSpec:
 
     @property
     def num_channels(self) -> int:
-        """C of the model's input: 3 for "copy", 1 for "fold"."""
-        return 3 if self.channels == "copy" else 1
+        """C of the model's input: 1 for "fold", else 3."""
+        return 1 if self.channels == "fold" else 3
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values."""
@@ -98,15 +111,17 @@ class ClipSpec:
 def _find_problems(spec: ClipSpec) -> list[str]:
     low_c, high_c = _pair(spec.temperature_range_c) or (0.0, 0.0)
     height, width = _pair(spec.input_size) or (0, 0)
-    num_allowed = {1, spec.num_channels}
+    num_allowed = {3} if spec.channels == "motion" else {1, spec.num_channels}
     checks: list[tuple[str, bool, str]] = [
         (name, getattr(spec, name) in get_args(values), f"expected {' or '.join(get_args(values))}")
         for name, values in (
-            ("time_sampling", TimeSampling), ("target", Target), ("repair", Repair), ("channels", Channels)
+            ("time_sampling", TimeSampling), ("target", Target),
+            ("person_crop", PersonCrop), ("repair", Repair), ("channels", Channels)
         )
     ]  # fmt: skip
     checks += [
         ("num_frames", _is_whole(spec.num_frames), "expected a whole number from 1"),
+        ("num_frames", spec.channels != "motion" or spec.num_frames != 1, "expected 2 or more, for something to move"),
         (
             "window_s",
             spec.time_sampling != "uniform" or (_is_number(spec.window_s) and spec.window_s > 0),
@@ -126,7 +141,9 @@ def _find_problems(spec: ClipSpec) -> list[str]:
 
 
 def _expected_values(spec: ClipSpec) -> str:
-    return "expected one value" if spec.num_channels == 1 else "expected one value or three"
+    if spec.channels == "motion":
+        return "expected three values, as the channels of motion differ"
+    return "expected one value" if spec.channels == "fold" else "expected one value or three"
 
 
 def _is_number(value: object) -> TypeGuard[float]:

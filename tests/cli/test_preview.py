@@ -136,7 +136,7 @@ def test_unknown_split_and_configuration_are_refused() -> None:
     with pytest.raises(DatasetError, match='no split "vla"'):
         run("--split", "vla")
     with pytest.raises(ConfigError, match="no such configuration"):
-        run("--augmented", "1", "--config", "slowfast-small")
+        run("--augmented", "1", "--config", "slowfast-smal")
 
 
 def test_sheet_needs_no_torch(current: Path) -> None:

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thermalctl.dataset.clips import find_clip_spans, measure_clip_lengths, measure_clip_motion
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.clips import (
+    count_repeating_clips,
+    find_clip_spans,
+    measure_clip_lengths,
+    measure_clip_motion,
+)
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.recordings.scan import RecordingScan
@@ -56,3 +62,25 @@ def test_real_clips_last_9_to_15_seconds(real_dataset: Path) -> None:
     lengths = [measure_clip_lengths(dataset, split, 64) for split in ("train", "val")]
     assert min(length.min_s for length in lengths) == pytest.approx(9.3, abs=0.05)
     assert max(length.max_s for length in lengths) == pytest.approx(14.7, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # Frames 10, 40 and 35 of 70, a tenth of a second apart.
+        ({"num_frames": 64}, 0),
+        ({"num_frames": 140}, 0),  # 70 of 140 is half
+        ({"num_frames": 142}, 3),
+        ({"num_frames": 8, "time_sampling": "uniform", "window_s": 0.8}, 0),
+        ({"num_frames": 8, "time_sampling": "uniform", "window_s": 0.3}, 0),  # 4 different frames
+        ({"num_frames": 8, "time_sampling": "uniform", "window_s": 0.2}, 3),  # 3 of them
+        (
+            {"num_frames": 8, "time_sampling": "uniform", "window_s": 12.0},
+            0,
+        ),  # 1.5 s apart: 10 has 0, 10, 25, 40, 55, 69
+        ({"num_frames": 8, "time_sampling": "uniform", "window_s": 32.0}, 2),  # 4 s apart: 10 has 0, 10, 50, 69
+    ],
+)
+def test_clips_that_mostly_repeat_frames_are_counted(folder: Folder, options: dict[str, Any], expected: int) -> None:
+    dataset = load_dataset(folder.layout)
+    assert count_repeating_clips(dataset, "train", ClipSpec(classes=dataset.classes, **options)) == expected

@@ -15,7 +15,6 @@ from thermalctl.annotations.coco import Box
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import (
     ThermalDataset,
-    class_weights,
     clip_indices,
     count_classes,
     load_dataset,
@@ -97,6 +96,47 @@ def test_clip_indices_by_hand(keyframe: int, num_frames: int, expected: list[int
     assert clip_indices(keyframe, num_frames, 10).tolist() == expected
 
 
+@given(
+    st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n - 1), st.just(n))),
+    st.integers(1, 40),
+    st.integers(0, 20),
+)
+def test_context_continues_the_clip_on_both_sides(place: tuple[int, int], num_frames: int, context_frames: int) -> None:
+    keyframe, num_recorded = place
+    longer = clip_indices(keyframe, num_frames, num_recorded, context_frames=context_frames)
+    assert len(longer) == num_frames + 2 * context_frames
+    first = keyframe - num_frames // 2 - context_frames
+    assert longer.tolist() == [min(max(first + i, 0), num_recorded - 1) for i in range(len(longer))]
+    inner = longer[context_frames : context_frames + num_frames]
+    np.testing.assert_array_equal(inner, clip_indices(keyframe, num_frames, num_recorded))
+
+
+def test_uniform_context_is_as_far_apart_as_the_clips_own_frames() -> None:
+    stamps = np.arange(0, 10_000, 50, dtype=np.int64)
+    # 4 frames over 0.8 s are 200 ms apart, which is every fourth frame.
+    assert uniform_clip_indices(100, 4, 0.8, stamps).tolist() == [92, 96, 100, 104]
+    longer = uniform_clip_indices(100, 4, 0.8, stamps, context_frames=2)
+    assert longer.tolist() == [84, 88, 92, 96, 100, 104, 108, 112]
+
+
+@given(
+    st.lists(st.integers(0, 5_000), min_size=1, max_size=40).map(sorted),
+    st.integers(1, 20),
+    st.integers(0, 10),
+    st.floats(0.1, 5.0),
+    st.data(),
+)
+def test_uniform_clip_is_the_middle_of_the_one_with_context(
+    stamps: list[int], num_frames: int, context_frames: int, window_s: float, data: st.DataObject
+) -> None:
+    keyframe = data.draw(st.integers(0, len(stamps) - 1))
+    array = np.array(stamps, dtype=np.int64)
+    longer = uniform_clip_indices(keyframe, num_frames, window_s, array, context_frames=context_frames)
+    assert len(longer) == num_frames + 2 * context_frames
+    inner = longer[context_frames : context_frames + num_frames]
+    np.testing.assert_array_equal(inner, uniform_clip_indices(keyframe, num_frames, window_s, array))
+
+
 def test_uniform_clip_takes_the_frame_that_arrived_nearest_to_each_instant() -> None:
     stamps = np.array([0, 100, 110, 120, 400, 500, 900], dtype=np.int64)
     # 4 frames over 0.8 s around frame 4 (400 ms): wanted 0, 200, 400, 600 ms.
@@ -139,11 +179,6 @@ def test_no_frame_is_nearer_to_an_instant_than_the_one_taken(
     taken = array[uniform_clip_indices(keyframe, num_frames, window_s, array)]
     wanted = array[keyframe] + (np.arange(num_frames) - num_frames // 2) * window_s * 1000 / num_frames
     np.testing.assert_allclose(np.abs(taken - wanted), np.abs(array[None] - wanted[:, None]).min(axis=1), atol=1e-6)
-
-
-def test_class_weights_by_hand_with_an_unseen_class_counted_as_one() -> None:
-    # 8 samples, 4 classes: 8 / (4 * count).
-    np.testing.assert_allclose(class_weights(np.array([5, 2, 1, 0])), [0.4, 1.0, 2.0, 2.0])
 
 
 def test_fingerprint_stays_when_the_dataset_is_copied(folder: Folder, tmp_path: Path) -> None:

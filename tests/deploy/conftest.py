@@ -108,8 +108,14 @@ def model(make_model: Callable[..., RestoredModel]) -> RestoredModel:
 
 @pytest.fixture(scope="session")
 def person_model(make_model: Callable[..., RestoredModel]) -> RestoredModel:
-    """Three channels, one person."""
+    """Three channels, one person, who is followed."""
     return make_model(target="person", channels="copy", mean=(110.0, 112.0, 108.0), std=(30.0, 31.0, 29.0))
+
+
+@pytest.fixture(scope="session")
+def fixed_person_model(make_model: Callable[..., RestoredModel]) -> RestoredModel:
+    """One channel, one person, at the place where the keyframe has them."""
+    return make_model(target="person", person_crop="fixed")
 
 
 @pytest.fixture(scope="session")

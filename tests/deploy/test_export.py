@@ -11,6 +11,7 @@ import torch
 
 import thermalctl
 from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.person_tracks import find_person_tracks
 from thermalctl.dataset.samples import ThermalDataset, clip_indices
 from thermalctl.deploy.export import export_onnx
 from thermalctl.deploy.session import OnnxClassifier
@@ -23,14 +24,18 @@ from thermalctl.recordings.health import find_incomplete_frames, repair_incomple
 FRAME_SIZE = (12, 18)
 
 
-def read_clips(dataset: ThermalDataset, target: str = "frame") -> tuple[np.ndarray, np.ndarray]:
-    """Return the val clips (N, 16, 12, 18) and each one's first box (N, 4)."""
+def read_clips(dataset: ThermalDataset, target: str = "frame") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the val clips (N, 16, 12, 18), each one's first box (N, 4), and a person's in each frame (N, 16, 4)."""
     samples = dataset.samples("val", target)
-    clips = []
+    tracks = find_person_tracks(dataset)
+    clips, followed = [], []
     for sample in samples:
         with RecordingFile(dataset.layout.recording_file(sample.recording)) as file:
-            clips.append(file.read(clip_indices(sample.keyframe, 16, file.num_frames)))
-    return np.stack(clips), np.array([sample.boxes[0] for sample in samples])
+            frames = clip_indices(sample.keyframe, 16, file.num_frames)
+            clips.append(file.read(frames))
+        if target == "person":
+            followed.append(tracks[sample.sample_id].locate(frames))
+    return np.stack(clips), np.array([sample.boxes[0] for sample in samples]), np.array(followed)
 
 
 def list_names(values: object) -> list[str]:
@@ -135,15 +140,24 @@ def test_opset_asked_for_is_written_and_answers_the_same(
 
 
 @pytest.mark.parametrize("opset", [11, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "shape"), [("person_model", (16, 4)), ("fixed_person_model", (4,))])
 def test_model_of_people_takes_regions(
-    person_model: RestoredModel, dataset: ThermalDataset, tmp_path: Path, opset: int
+    name: str,
+    shape: tuple[int, ...],
+    request: pytest.FixtureRequest,
+    dataset: ThermalDataset,
+    tmp_path: Path,
+    opset: int,
 ) -> None:
-    result = export_onnx(person_model, tmp_path / "m.onnx", frame_size=FRAME_SIZE, opset=opset)
-    assert result.inputs == {"input": (16, 12, 18), "regions": (4,)}
-    clips, boxes = read_clips(dataset, "person")
-    expected = score_split(person_model, dataset, "val").scores
+    restored = request.getfixturevalue(name)
+    result = export_onnx(restored, tmp_path / "m.onnx", frame_size=FRAME_SIZE, opset=opset)
+    assert result.inputs == {"input": (16, 12, 18), "regions": shape}
+    clips, boxes, followed = read_clips(dataset, "person")
+    assert np.ptp(followed[..., :2], axis=1).max() > 0.1  # somebody moves
+    expected = score_split(restored, dataset, "val").scores
     assert np.ptp(expected, axis=0).max() > 0.05
-    np.testing.assert_allclose(OnnxClassifier(tmp_path / "m.onnx").predict(clips, boxes), expected, atol=2e-6)
+    scores = OnnxClassifier(tmp_path / "m.onnx").predict(clips, followed if len(shape) == 2 else boxes)
+    np.testing.assert_allclose(scores, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize(("channels", "num_channels"), [("copy", 3), ("fold", 1)])

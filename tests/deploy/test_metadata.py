@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -37,11 +38,20 @@ def test_rgb_input_may_lack_a_clip_spec() -> None:
     assert OnnxMetadata.from_properties(metadata.to_properties(), "m.onnx").clip_spec is None
 
 
-@pytest.mark.parametrize(("kind", "target", "expected"), [("raw", "person", True), ("raw", "frame", False),
-                                                          ("rgb", "person", False)])  # fmt: skip
-def test_only_degrees_into_a_model_of_people_need_regions(kind: str, target: str, expected: bool) -> None:
-    spec = ClipSpec(classes=("a", "b"), target=target)
-    assert make_metadata(clip_spec=spec, input_kind=kind).has_regions is expected
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        ("raw", {"target": "person"}, (12, 4)),
+        ("raw", {"target": "person", "person_crop": "fixed"}, (4,)),
+        ("raw", {"target": "frame"}, None),
+        ("rgb", {"target": "person"}, None),
+    ],
+)
+def test_only_degrees_into_a_model_of_people_need_regions_one_a_frame_if_it_follows(
+    kind: str, options: dict[str, Any], expected: tuple[int, ...] | None
+) -> None:
+    spec = ClipSpec(classes=("a", "b"), num_frames=12, **options)
+    assert make_metadata(clip_spec=spec, input_kind=kind).region_shape == expected
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,20 @@ def test_clips_come_with_what_test_answers(model: RestoredModel, dataset: Therma
     ]
 
 
+def test_people_are_followed_or_looked_for_in_one_place(
+    person_model: RestoredModel, fixed_person_model: RestoredModel, dataset: ThermalDataset
+) -> None:
+    samples = {sample.sample_id: sample for sample in dataset.samples("val", "person")}
+    for restored, shape in ((person_model, (16, 4)), (fixed_person_model, (4,))):
+        clips = list(RealClips(restored, dataset, "val", input_kind="raw", frame_size=None, num_clips=100))
+        assert [clip.sample_id for clip in clips] == list(samples)
+        for clip in clips:
+            assert clip.boxes is not None and clip.regions is not None
+            assert clip.boxes.shape == clip.regions.shape == shape
+            in_keyframe = clip.boxes.reshape(-1, 4)[len(clip.boxes.reshape(-1, 4)) // 2]
+            assert tuple(in_keyframe) == samples[clip.sample_id].boxes[0]
+
+
 def test_models_of_the_guide_are_given_degrees_but_tested_on_their_own_pipeline(
     guide_model: RestoredModel, dataset: ThermalDataset
 ) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import torch
 
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.deploy.export import export_onnx
-from thermalctl.deploy.session import OnnxClassifier, find_person_regions
+from thermalctl.deploy.session import OnnxClassifier
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.score import score_split
 from thermalctl.errors import CheckpointError, RecordingError, RequestError
@@ -31,6 +30,13 @@ def path(model: RestoredModel, tmp_path_factory: pytest.TempPathFactory) -> Path
 def person_path(person_model: RestoredModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("onnx") / "person.onnx"
     export_onnx(person_model, path, frame_size=(12, 18), opset=17)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fixed_person_path(fixed_person_model: RestoredModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "fixed.onnx"
+    export_onnx(fixed_person_model, path, frame_size=(12, 18), opset=17)
     return path
 
 
@@ -80,12 +86,19 @@ def test_clip_without_a_complete_frame_is_refused(path: Path) -> None:
     OnnxClassifier(path).predict(clips)
 
 
-def test_model_of_people_wants_a_box_for_each_clip(person_path: Path) -> None:
+@pytest.mark.parametrize("shape", [(1, 16, 4), (2, 4), (2, 15, 4), (2, 16, 3)])
+def test_model_that_follows_people_wants_a_box_for_each_frame(person_path: Path, shape: tuple[int, ...]) -> None:
     classifier = OnnxClassifier(person_path)
-    with pytest.raises(RequestError, match=r"got no boxes, expected boxes of shape \(2, 4\)"):
+    with pytest.raises(RequestError, match=r"got no boxes, expected boxes of shape \(2, 16, 4\)"):
         classifier.predict(make_clips(2))
-    with pytest.raises(RequestError, match=r"got boxes of shape \(1, 4\), expected boxes of shape \(2, 4\)"):
-        classifier.predict(make_clips(2), np.array([[0.5, 0.5, 0.2, 0.2]]))
+    with pytest.raises(RequestError, match=r"expected boxes of shape \(2, 16, 4\)"):
+        classifier.predict(make_clips(2), np.full(shape, 0.5))
+
+
+def test_model_that_looks_at_one_place_wants_a_box_for_each_clip(fixed_person_path: Path) -> None:
+    classifier = OnnxClassifier(fixed_person_path)
+    with pytest.raises(RequestError, match=r"got boxes of shape \(2, 16, 4\), expected boxes of shape \(2, 4\)"):
+        classifier.predict(make_clips(2), np.full((2, 16, 4), 0.5))
 
 
 def test_model_of_whole_frames_wants_no_box(path: Path) -> None:
@@ -93,28 +106,21 @@ def test_model_of_whole_frames_wants_no_box(path: Path) -> None:
         OnnxClassifier(path).predict(make_clips(1), np.array([[0.5, 0.5, 0.2, 0.2]]))
 
 
-def test_box_decides_where_a_model_of_people_looks(person_path: Path) -> None:
+def test_box_decides_where_a_model_of_people_looks(person_path: Path, fixed_person_path: Path) -> None:
     clips = np.repeat(make_clips(1), 2, axis=0)
-    scores = OnnxClassifier(person_path).predict(clips, np.array([[0.2, 0.3, 0.2, 0.3], [0.8, 0.7, 0.2, 0.3]]))
+    boxes = np.array([[0.2, 0.3, 0.2, 0.3], [0.8, 0.7, 0.2, 0.3]])
+    for path, where in ((fixed_person_path, boxes), (person_path, boxes[:, None].repeat(16, axis=1))):
+        scores = OnnxClassifier(path).predict(clips, where)
+        assert np.abs(scores[0] - scores[1]).max() > 1e-3
+
+
+def test_way_that_a_person_takes_matters(person_path: Path) -> None:
+    clips = np.repeat(make_clips(1), 2, axis=0)
+    still = np.tile([0.5, 0.5, 0.2, 0.3], (16, 1))
+    walking = still.copy()
+    walking[:, 0] = np.linspace(0.2, 0.8, 16)
+    scores = OnnxClassifier(person_path).predict(clips, np.stack([still, walking]))
     assert np.abs(scores[0] - scores[1]).max() > 1e-3
-
-
-def test_region_is_a_square_around_the_box() -> None:
-    # 40x60: a box of 12x8 pixels around (30, 10); 1.5 times its longer side is 18.
-    regions = find_person_regions(np.array([[0.5, 0.25, 0.2, 0.2]]), (40, 60), 1.5)
-    np.testing.assert_allclose(regions, [[21, 1, 18, 18]], rtol=1e-6)
-
-
-def test_region_is_that_of_the_preprocessor(person_model: RestoredModel, dataset: ThermalDataset) -> None:
-    preprocessor = person_model.model.data_preprocessor
-    boxes = [sample.boxes[0] for sample in dataset.samples("val", "person")]
-
-    class Sample:
-        def __init__(self, box: tuple[float, ...]) -> None:
-            self.metainfo = {"boxes": [box]}
-
-    expected = [preprocessor.find_region(torch.zeros(16, 12, 18), Sample(box)).numpy() for box in boxes]
-    np.testing.assert_allclose(find_person_regions(np.array(boxes), (12, 18), 1.5), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

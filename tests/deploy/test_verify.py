@@ -50,11 +50,14 @@ def test_faithful_file_holds(model: RestoredModel, dataset: ThermalDataset, expo
     assert found.time_ratio == pytest.approx(found.onnx_ms / found.torch_ms)
 
 
+@pytest.mark.parametrize("name", ["person_model", "fixed_person_model"])
 def test_model_of_people_holds(
-    person_model: RestoredModel, dataset: ThermalDataset, export: Callable[..., Path]
+    name: str, request: pytest.FixtureRequest, dataset: ThermalDataset, export: Callable[..., Path]
 ) -> None:
-    found = verify_onnx(export(person_model), person_model, dataset)
+    restored = request.getfixturevalue(name)
+    found = verify_onnx(export(restored), restored, dataset)
     assert found.holds
+    assert found.test_counts
     assert found.num_clips == len(dataset.samples("val", "person"))
 
 

@@ -27,9 +27,11 @@ Compare = Callable[[Config, Config], dict[str, Any]]
 
 
 def test_shipped_configurations_are_listed_and_read() -> None:
-    assert list_shipped_configs() == ["slowfast-r50", "slowfast-tiny"]
+    names = list_shipped_configs()
+    assert names == sorted(names)
+    assert {"slowfast-r50", "slowfast-tiny", "slowfast-small"} < set(names)
     for name in list_shipped_configs():
-        assert load_config(name).model.type == "Recognizer3D"
+        assert load_config(name).model.type in ("Recognizer2D", "Recognizer3D")
 
 
 @pytest.mark.parametrize("name", ["slowfast-r50", "slowfast-tiny"])
@@ -72,7 +74,10 @@ def test_guides_recipe_is_what_runs(r50: Config, dataset: ThermalDataset, comple
     assert (decay.type, decay.eta_min, decay.begin, decay.end) == ("CosineAnnealingLR", 1e-4, 10, 100)
     assert (cfg.train_cfg.max_epochs, cfg.train_cfg.val_interval, cfg.train_cfg.val_begin) == (100, 1, 1)
     assert (cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size) == (4, 16)
-    assert (cfg.model.cls_head.dropout_ratio, cfg.model.cls_head.loss_cls.type) == (0.8, "CrossEntropyLoss")
+    assert (cfg.model.cls_head.dropout_ratio, cfg.model.cls_head.loss_cls.type) == (
+        0.8,
+        "thermalctl.models.losses.CrossEntropy",
+    )
     assert cfg.model.data_preprocessor.augment == {
         "crop_area": (0.7, 1.0),
         "crop_aspect": (0.85, 1.15),
@@ -142,7 +147,7 @@ def test_own_class_weights_are_taken(r50: Config, dataset: ThermalDataset, compl
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"class_weights": "balanced"}, "class_weights is 'balanced', expected 'inverse' or 'none'"),
+        ({"class_weights": "balanced"}, "class_weights is 'balanced', expected none, inverse, effective or weights"),
         ({"clip.repair": "nearst"}, "clip.repair is 'nearst', expected nearest or none"),
         ({"clip.time_sampling": "uniform"}, "clip.window_s is None, expected seconds"),
         ({"clip.temperature_range_c": [45.0, 5.0]}, r"clip.temperature_range_c is \(45.0, 5.0\)"),

@@ -8,7 +8,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 
 from thermalctl.engine.resuming import EpochSeedHook
-from thermalctl.engine.runner import ThermalRunner, build_runner, keep_scores_in_float32, load_exactly
+from thermalctl.engine.runner import ThermalRunner, build_runner, load_exactly, prepare_head
 from thermalctl.errors import CheckpointError
 
 
@@ -73,9 +73,9 @@ class Head(nn.Module):
 def test_scores_are_float32_whatever_the_head_computes_in() -> None:
     model = nn.Module()
     model.cls_head = Head()
-    keep_scores_in_float32(model)
+    prepare_head(model)
     assert model.cls_head(torch.ones(2, 3)).dtype == torch.float32
-    keep_scores_in_float32(nn.Module())  # a model without a head has no scores
+    prepare_head(nn.Module())  # a model without a head has no scores
 
 
 def make_model(num_classes: int = 3, width: int = 4) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
 from thermalctl.errors import CheckpointError
+from thermalctl.models.head_classes import HeadClasses
 from thermalctl.models.pretrained import fit_pretrained, fold_rgb_stem, spread_gray_stem, strip_to_state_dict
 
 prepare_mmaction()
@@ -131,6 +132,51 @@ def test_head_of_other_classes_is_new_and_the_rest_loaded() -> None:
     assert fitted.backbone_share == 1
     assert_unchanged(model.cls_head, head)
     assert_unchanged(model.backbone, source.backbone.state_dict())
+
+
+def test_head_keeps_the_rows_of_the_classes_it_knows_by_name() -> None:
+    """Three of the model's classes are known, in another order; one is new, one of the weights is dropped."""
+    source, model = Recogniser(num_classes=4), Recogniser(num_classes=4)
+    fresh = copy_state(model.cls_head)
+    classes = HeadClasses(given=("sit", "stand", "walk", "fall"), wanted=("walk", "lean", "sit", "stand"))
+    fitted = fit_pretrained(model, source.state_dict(), classes=classes)
+    for name, found in model.cls_head.state_dict().items():
+        given = source.cls_head.state_dict()[name]
+        assert torch.equal(found, torch.stack((given[2], fresh[name][1], given[0], given[1])))
+    how = "3 of 4 classes kept"
+    assert fitted.adapted == {"cls_head.weight": how, "cls_head.bias": how}
+    assert (fitted.remade, fitted.missing, fitted.unused) == ((), (), ())
+    assert_unchanged(model.backbone, source.backbone.state_dict())
+
+
+@pytest.mark.parametrize("more", [0, 2])
+def test_head_of_added_classes_keeps_all_it_knew(more: int) -> None:
+    source, model = Recogniser(num_classes=4), Recogniser(num_classes=4 + more)
+    names = ("sit", "stand", "walk", "fall", "lean", "other")
+    fitted = fit_pretrained(model, source.state_dict(), classes=HeadClasses(given=names[:4], wanted=names[: 4 + more]))
+    assert torch.equal(model.cls_head.weight[:4], source.cls_head.weight)
+    assert torch.equal(model.cls_head.bias[:4], source.cls_head.bias)
+    how = f"4 of {4 + more} classes kept"
+    assert fitted.adapted == ({"cls_head.weight": how, "cls_head.bias": how} if more else {})
+
+
+@pytest.mark.parametrize("num_classes", [4, 5])
+def test_head_of_other_classes_altogether_stays_as_initialised(num_classes: int) -> None:
+    """Even where there are as many: rows of other classes are worth no more than random ones."""
+    source, model = Recogniser(num_classes=4), Recogniser(num_classes=num_classes)
+    fresh = copy_state(model.cls_head)
+    classes = HeadClasses(given=("a", "b", "c", "d"), wanted=("v", "w", "x", "y", "z")[:num_classes])
+    fitted = fit_pretrained(model, source.state_dict(), classes=classes)
+    assert fitted.remade == ("cls_head.bias", "cls_head.weight")
+    assert_unchanged(model.cls_head, fresh)
+
+
+def test_head_of_other_features_stays_as_initialised() -> None:
+    source, model = Recogniser(), Recogniser()
+    weights = source.state_dict() | {"cls_head.weight": torch.zeros(3, 5), "cls_head.bias": torch.arange(3.0)}
+    fitted = fit_pretrained(model, weights, classes=HeadClasses(given=("a", "b", "c"), wanted=("c", "b", "a", "new")))
+    assert fitted.remade == ("cls_head.weight",)
+    assert model.cls_head.bias[:3].tolist() == [2, 1, 0]
 
 
 def test_names_of_a_wrapped_model_are_understood() -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.layout import DatasetLayout
+from thermalctl.dataset.person_tracks import find_person_tracks
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.errors import CheckpointError, DatasetError
 
@@ -29,9 +30,9 @@ def read_classes(root: Path) -> tuple[str, ...]:
     return load_dataset(DatasetLayout(root)).classes
 
 
-def open_clips(root: Path, split: str = "train", **options: Any) -> ClipDataset:
+def open_clips(root: Path, split: str = "train", *, context_frames: int = 0, **options: Any) -> ClipDataset:
     spec = ClipSpec(classes=read_classes(root), **({"num_frames": 8} | options))
-    return ClipDataset(data_root=str(root), split=split, clip_spec=spec.to_dict())
+    return ClipDataset(data_root=str(root), split=split, clip_spec=spec.to_dict(), context_frames=context_frames)
 
 
 @pytest.fixture
@@ -80,6 +81,32 @@ def test_person_target_has_an_item_for_each_person(simulated_dataset: Path) -> N
     for index in range(len(clips)):
         sample = clips[index]["data_samples"]
         assert sample.boxes == [boxes[sample.sample_id]]
+
+
+def test_item_with_context_holds_the_plain_one_in_its_middle(simulated_dataset: Path) -> None:
+    plain, longer = open_clips(simulated_dataset), open_clips(simulated_dataset, context_frames=3)
+    for index in range(len(plain)):
+        assert longer[index]["inputs"].shape == (14, 16, 24)
+        assert torch.equal(longer[index]["inputs"][3:11], plain[index]["inputs"])
+    assert longer.num_frames_seen > plain.num_frames_seen
+
+
+def test_followed_person_has_a_box_in_each_frame_and_their_own_in_the_keyframe(simulated_dataset: Path) -> None:
+    tracks = find_person_tracks(load_dataset(DatasetLayout(simulated_dataset)))
+    for context_frames in (0, 3):
+        clips = open_clips(simulated_dataset, target="person", context_frames=context_frames)
+        for index, sample in enumerate(clips.samples):
+            found = clips[index]["data_samples"].track
+            assert (found.shape, found.dtype) == ((8 + 2 * context_frames, 4), np.float64)
+            assert tuple(found[context_frames + 4]) == sample.boxes[0]
+            first = sample.keyframe - 4 - context_frames
+            frames = np.clip(np.arange(first, first + len(found)), 0, 99)
+            np.testing.assert_array_equal(found, tracks[sample.sample_id].locate(frames))
+
+
+@pytest.mark.parametrize("options", [{"target": "frame"}, {"target": "person", "person_crop": "fixed"}])
+def test_nobody_is_followed_where_the_crop_stays(simulated_dataset: Path, options: dict[str, Any]) -> None:
+    assert "track" not in open_clips(simulated_dataset, **options)[0]["data_samples"]
 
 
 def test_frames_are_not_repaired_here(simulated_dataset: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -11,11 +10,13 @@ from torch import Tensor
 
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
+from thermalctl.errors import ConfigError
 
 prepare_mmaction()
 
 from mmaction.structures import ActionDataSample  # noqa: E402
 
+from thermalctl.pipeline.mixing import Mix  # noqa: E402
 from thermalctl.pipeline.preprocessor import ClipTransform, ThermalDataPreprocessor  # noqa: E402
 
 CLASSES = ("sitting", "lying")
@@ -27,7 +28,18 @@ EVERYTHING = {
     "brightness": 0.3,
     "contrast": 0.3,
     "erase": 0.5,
+    "erase_mode": "cuboid",
+    "quarter_turns": 0.5,
+    "gain": 0.1,
+    "offset_c": 2.0,
+    "noise_c": 0.25,
+    "row_dropout": 0.1,
+    "temporal_jitter": 2.0,
+    "temporal_crop": 0.9,
+    "speed": 0.5,
+    "frame_dropout": 0.1,
 }
+MOTION = {"channels": "motion", "mean": (110.0, 127.5, 127.5), "std": (30.0, 25.5, 25.5)}
 
 
 def make_spec(**options: Any) -> ClipSpec:
@@ -44,9 +56,10 @@ def make_clip(seed: int = 0, size: tuple[int, int] = (40, 60)) -> Tensor:
     return 15 + 20 * torch.rand(6, *size, generator=torch.Generator().manual_seed(seed))
 
 
-def make_sample(*box: float) -> ActionDataSample:
-    sample = ActionDataSample(metainfo={"sample_id": "one", "boxes": [box or (0.5, 0.5, 0.2, 0.4)]})
-    sample.set_gt_label(1)
+def make_sample(*box: float, label: int = 1, num_frames: int = 6) -> ActionDataSample:
+    box = box or (0.5, 0.5, 0.2, 0.4)
+    sample = ActionDataSample(metainfo={"sample_id": "one", "boxes": [box], "track": [box] * num_frames})
+    sample.set_gt_label(label)
     return sample
 
 
@@ -135,8 +148,10 @@ def test_augmentation_is_for_training_only() -> None:
 
 
 @pytest.mark.parametrize("target", ["frame", "person"])
-def test_augmentation_that_is_off_equals_the_test(target: str) -> None:
-    preprocessor = make_preprocessor(target=target, input_size=(40, 60))
+@pytest.mark.parametrize("channels", ["fold", "motion"])
+def test_augmentation_that_is_off_equals_the_test_bit_by_bit(target: str, channels: str) -> None:
+    motion = MOTION if channels == "motion" else {}
+    preprocessor = make_preprocessor(target=target, input_size=(40, 60), person_crop="fixed", **motion)
     clips = [make_clip(seed) for seed in range(3)]
     assert torch.equal(run(preprocessor, *clips, training=True), run(preprocessor, *clips))
 
@@ -180,16 +195,10 @@ def test_clips_of_several_frame_sizes_share_a_batch_in_order() -> None:
         torch.testing.assert_close(inputs[None], run(preprocessor, clip), rtol=0, atol=1e-4)
 
 
-def test_person_region_is_a_square_around_the_box() -> None:
-    preprocessor = make_preprocessor(target="person", person_margin=1.5)
-    # Box centre (30, 10), 12 wide and 16 high in a 40x60 frame: a square of 1.5 * 16 = 24 from (18, -2).
-    region = preprocessor.find_region(make_clip(), make_sample(0.5, 0.25, 0.2, 0.4))
-    assert region.tolist() == pytest.approx([18, -2, 24, 24], abs=1e-5)
-
-
 def test_person_crop_shows_the_square_with_the_frames_edge_repeated() -> None:
     clip = make_clip()
-    preprocessor = make_preprocessor(target="person", person_margin=1.5, input_size=(24, 24))
+    preprocessor = make_preprocessor(target="person", person_crop="fixed", person_margin=1.5, input_size=(24, 24))
+    # Box centre (30, 10), 12 wide and 16 high in a 40x60 frame: a square of 1.5 * 16 = 24 from (18, -2).
     data = {"inputs": [clip], "data_samples": [make_sample(0.5, 0.25, 0.2, 0.4)]}
     shown = preprocessor(data)["inputs"][0, 0, 0]
     padded = np.pad(clip.numpy(), ((0, 0), (2, 0), (0, 0)), mode="edge")[:, :24, 18:42]
@@ -230,6 +239,105 @@ def test_input_needs_no_gradient() -> None:
     assert not run(make_preprocessor(EVERYTHING), make_clip().requires_grad_(), training=True).requires_grad
 
 
-def test_region_of_a_frame_target_ignores_boxes() -> None:
-    sample: Any = SimpleNamespace(metainfo={"boxes": []})
-    assert make_preprocessor().find_region(make_clip(), sample).tolist() == [0, 0, 60, 40]
+def test_context_frames_are_dropped_where_time_is_not_varied() -> None:
+    clip = torch.cat([make_clip(1)[:3], make_clip(), make_clip(2)[:3]])
+    assert torch.equal(run(make_preprocessor(), clip, training=True), run(make_preprocessor(), make_clip()))
+
+
+def test_time_is_varied_over_the_context_frames_too() -> None:
+    frames = torch.arange(12.0)[:, None, None].expand(12, 4, 6) + 10  # frame i of 12 is at 10 + i deg C
+    preprocessor = make_preprocessor({"temporal_jitter": 2.0}, input_size=(4, 6), temperature_range_c=(0.0, 255.0))
+    torch.manual_seed(0)
+    starts = set()
+    for _ in range(60):
+        shown = run(preprocessor, frames, training=True)[0, 0, 0, :, 0, 0] - 10
+        steps = shown.round().long()
+        torch.testing.assert_close(shown, steps.float(), rtol=0, atol=1e-3)
+        assert torch.equal(steps, steps[0] + torch.arange(6))
+        starts.add(int(steps[0]))
+    assert starts == {1, 2, 3, 4, 5}  # 3 in the middle, up to 2 earlier or later
+
+
+def test_region_that_moves_goes_with_the_frames_that_are_taken() -> None:
+    # One warm pixel goes from left to right, a pixel a frame, and the box with it: it is in the middle of every crop.
+    clip = torch.full((10, 12, 24), 20.0)
+    clip[torch.arange(10), 6, torch.arange(10) + 7] = 40.0
+    sample = make_sample(0.5, 0.5, 0.2, 0.4)
+    track = [((7.5 + frame) / 24, 6.5 / 12, 5 / 24, 5 / 12) for frame in range(10)]
+    sample.set_metainfo({"track": track, "boxes": [track[5]]})
+    preprocessor = make_preprocessor(
+        {"temporal_jitter": 2.0, "speed": 0.3, "frame_dropout": 0.3},
+        target="person", person_crop="follow", person_margin=1.0, input_size=(5, 5),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    for _ in range(20):
+        shown = preprocessor({"inputs": [clip], "data_samples": [sample]}, training=True)["inputs"][0, 0, 0]
+        expected = torch.full((6, 5, 5), (20 - 5) * 255 / 40)
+        expected[:, 2, 2] = (40 - 5) * 255 / 40
+        torch.testing.assert_close(shown, expected, rtol=0, atol=1e-2)
+
+
+def test_motion_is_seen_in_the_frames_that_are_taken() -> None:
+    # A frame lost shows the one before, and nothing moves; with every frame but the first lost, nothing ever does.
+    preprocessor = make_preprocessor({"frame_dropout": 1.0}, **MOTION)
+    assert (run(preprocessor, make_clip(), training=True)[0, 0, 1:] == 0).all()
+    assert (run(preprocessor, make_clip())[0, 0, 1:] != 0).any()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_layout_of_images_is_that_of_clips_with_frames_before_channels(training: bool) -> None:
+    clips = [make_clip(0), make_clip(1)]
+    spec = make_spec(channels="copy", mean=(110.0, 112.0, 108.0), std=(30.0, 31.0, 29.0)).to_dict()
+    as_clip, as_images = (ThermalDataPreprocessor(clip_spec=spec, layout=layout) for layout in ("clip", "images"))
+    images = run(as_images, *clips, training=training)
+    assert images.shape == (2, 6, 3, 40, 60)
+    assert images.is_contiguous()  # Recognizer2D views it as one row of images
+    assert torch.equal(images, run(as_clip, *clips, training=training)[:, 0].transpose(1, 2))
+
+
+def test_unknown_layout_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data_preprocessor\.layout is 'NCTHW', expected clip or images"):
+        ThermalDataPreprocessor(clip_spec=make_spec().to_dict(), layout="NCTHW")  # type: ignore[arg-type]
+
+
+def mix_batch(mode: str, labels: list[int], *, training: bool = True) -> tuple[Tensor, list[Tensor]]:
+    mixing = {"mode": mode, "probability": 1.0, "mixup_alpha": 1.0}
+    preprocessor = ThermalDataPreprocessor(clip_spec=make_spec().to_dict(), mixing=mixing)
+    clips = [torch.full((6, 40, 60), 10.0 + 5 * number) for number in range(len(labels))]
+    samples = [make_sample(label=label) for label in labels]
+    data = preprocessor({"inputs": clips, "data_samples": samples}, training)
+    assert [sample.gt_label.tolist() for sample in samples] == [[label] for label in labels]  # the loader's own stay
+    return data["inputs"][:, 0, 0], [sample.gt_label for sample in data["data_samples"]]
+
+
+@pytest.mark.parametrize("box", [None, (slice(3, 6), slice(0, 20), slice(0, 60))])
+def test_batch_is_mixed_and_its_labels_say_how_much(
+    box: tuple[slice, slice, slice] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix = Mix(partners=torch.tensor([1, 2, 0]), share=0.75, box=box)  # half of the frames and rows: a quarter
+    monkeypatch.setattr("thermalctl.pipeline.preprocessor.draw_mix", lambda *drawn: mix)
+    inputs, labels = mix_batch("mixup", [0, 1, 1])
+    # Clip i is at 10 + 5i deg C throughout, 31.875 (1 + i) on the scale, and so is the mean of the mixed one.
+    expected = [31.875 * (0.75 * own + 0.25 * other) for own, other in ((1, 2), (2, 3), (3, 1))]
+    assert inputs.double().mean(dim=(1, 2, 3)).tolist() == pytest.approx(expected, abs=1e-3)
+    assert [clip.unique().numel() for clip in inputs] == ([1] * 3 if box is None else [2] * 3)
+    assert [label.tolist() for label in labels] == [[0.75, 0.25], [0, 1], [0.25, 0.75]]
+    assert all(label.dtype == torch.float32 for label in labels)
+
+
+def test_batch_of_one_and_the_test_are_never_mixed() -> None:
+    inputs, labels = mix_batch("mixup", [1])
+    assert (inputs[0].unique().numel(), labels[0].tolist()) == (1, [1])
+    inputs, labels = mix_batch("cutmix", [0, 1, 1], training=False)
+    assert [clip.unique().numel() for clip in inputs] == [1, 1, 1]
+    assert [label.tolist() for label in labels] == [[0], [1], [1]]
+
+
+def test_mixed_batch_of_several_frame_sizes_is_one_batch() -> None:
+    mixing = {"mode": "cutmix", "probability": 1.0}
+    preprocessor = ThermalDataPreprocessor(clip_spec=make_spec(input_size=(16, 24)).to_dict(), mixing=mixing)
+    data = {"inputs": [make_clip(), make_clip(1, (16, 24))], "data_samples": [make_sample(), make_sample(label=0)]}
+    torch.manual_seed(1)
+    ready = preprocessor(data, training=True)
+    assert ready["inputs"].shape == (2, 1, 1, 6, 16, 24)
+    assert ready["data_samples"][0].gt_label.shape == (2,)

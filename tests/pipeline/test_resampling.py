@@ -94,6 +94,38 @@ def test_each_clip_has_its_own_region() -> None:
         torch.testing.assert_close(both[index : index + 1], alone, rtol=0, atol=1e-4)
 
 
+def test_each_frame_may_have_its_own_region() -> None:
+    images = torch.cat([make_images(40, 60), make_images(40, 60).flip(-1)])
+    where = torch.tensor([[10.0, 8.0, 20.0, 20.0], [12.5, 8.25, 20.0, 20.0], [32.0, -4.0, -20.0, 30.0]])
+    where = torch.stack([where, where.roll(1, 0)])
+    moving = resample_clips(images, where, (30, 24))
+    assert moving.shape == (2, 3, 30, 24)
+    for clip in range(2):
+        for frame in range(3):
+            alone = resample_clips(images[clip : clip + 1, frame : frame + 1], where[clip : clip + 1, frame], (30, 24))
+            torch.testing.assert_close(moving[clip, frame], alone[0, 0], rtol=0, atol=1e-4)
+
+
+def test_region_that_stays_is_that_of_the_clip() -> None:
+    images = make_images(40, 60)
+    still = regions(10, 8, 20, 20)
+    assert torch.equal(
+        resample_clips(images, still[:, None].repeat(1, 3, 1), (30, 30)), resample_clips(images, still, (30, 30))
+    )
+
+
+def test_crop_that_moves_with_a_spot_holds_it_still() -> None:
+    frames = torch.zeros(1, 5, 12, 20)
+    for frame in range(5):
+        frames[0, frame, 3 + frame, 4 + 2 * frame] = 255.0
+    steps = torch.arange(5.0)
+    where = torch.stack([2.0 + 2 * steps, 1.0 + steps, torch.full((5,), 5.0), torch.full((5,), 5.0)], dim=1)
+    shown = resample_clips(frames, where[None], (5, 5))
+    expected = torch.zeros(5, 5)
+    expected[2, 2] = 255.0
+    assert torch.equal(shown[0], expected.expand(5, 5, 5))
+
+
 def test_weights_of_every_output_pixel_sum_to_one() -> None:
     weights = bilinear_weights(torch.tensor([-3.7, 11.2]), torch.tensor([55.1, -20.3]), 40, 96)
     assert weights.shape == (2, 96, 40)

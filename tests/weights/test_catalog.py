@@ -73,11 +73,13 @@ def test_input_is_written_as_frames_interval_and_size() -> None:
     assert get_entry("x3d_s_13x6_kinetics400").input == "13x6, 160x160"
 
 
-def test_first_entry_is_what_its_shipped_configuration_starts_from() -> None:
-    fitting = {entry.config: entry.name for entry in CATALOG if entry.config}
+def test_entries_and_the_shipped_configurations_that_start_from_them_name_each_other() -> None:
+    starting = {entry.config: entry for entry in CATALOG if entry.config}
 
-    assert fitting == {"slowfast-r50": DEFAULT_WEIGHTS}
-    assert find_entry(load_config("slowfast-r50").load_from) == get_entry(DEFAULT_WEIGHTS)
+    assert set(starting) == {"slowfast-r50", "slowfast-r50-8x8", "slowfast-r101", "slowonly-r50", "x3d-s"}
+    assert starting["slowfast-r50"] == get_entry(DEFAULT_WEIGHTS)
+    for config, entry in starting.items():
+        assert load_config(str(config)).load_from == entry.name
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)

@@ -26,7 +26,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="NAME|FILE",
-        help="A shipped configuration (slowfast-r50, slowfast-tiny) or an MMAction2 configuration file.",
+        help="A shipped configuration (docs/models.md lists them) or an MMAction2 configuration file.",
         show_default=False,
     ),
 ]

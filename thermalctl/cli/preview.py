@@ -197,9 +197,7 @@ def _prepare(
     number = num_draws
 
     def draw(clip: PreviewClip, first: int, steps: Sequence[int]) -> NDArray[np.float32]:
-        return training.draw(
-            clip.recorded_c, clip.sample.boxes, num_draws=number, seed=seed + first * number, steps=steps
-        )
+        return training.draw(clip.sample, num_draws=number, seed=seed + first * number, steps=steps)
 
     return training.spec, draw, training.text
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thermalctl.cli import console
 from thermalctl.cli.options import ConfigOption, DataOption, DeviceOption, JsonOption, NumWorkersOption
+from thermalctl.cli.train_flags import augmentation, clips, imbalance, learning, running, stopping, transfer
 from thermalctl.errors import RequestError
 
 if TYPE_CHECKING:
     from thermalctl.engine.plan import TrainingPlan
 
-_LEARNING = "Learning"
-_CLIPS = "Clips"
-_RUNNING = "Running"
 _CONFIG = "Configuration"
 
 
@@ -31,110 +30,66 @@ def train(
             "--work-dir", metavar="DIR", help="Where the run goes. Default: work_dirs/CONFIG.", show_default=False
         ),
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Length of training; warm-up and decay are stretched with it.",
-            rich_help_panel=_LEARNING,
-            show_default=False,
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="N", help="Clips per step.", rich_help_panel=_LEARNING, show_default=False)
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option("--lr", metavar="RATE", help="Learning rate.", rich_help_panel=_LEARNING, show_default=False),
-    ] = None,
-    backbone_lr_mult: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="The backbone's rate, as a multiple of --lr.",
-            rich_help_panel=_LEARNING,
-            show_default=False,
-        ),
-    ] = None,
-    warmup_epochs: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Epochs of rising rate.", rich_help_panel=_LEARNING, show_default=False),
-    ] = None,
-    auto_scale_lr: Annotated[
-        bool,
-        typer.Option(
-            "--auto-scale-lr",
-            help="Multiply the rate by batch size / the configuration's base batch size.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = False,
-    dropout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE", help="Dropout of the head, 0 to 1.", rich_help_panel=_LEARNING, show_default=False
-        ),
-    ] = None,
-    target: Annotated[
-        Literal["frame", "person"] | None,
-        typer.Option(
-            help="Judge keyframes as a whole, or each person in them.", rich_help_panel=_CLIPS, show_default=False
-        ),
-    ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(metavar="T", help="Frames in a clip.", rich_help_panel=_CLIPS, show_default=False),
-    ] = None,
-    time: Annotated[
-        Literal["consecutive", "uniform"] | None,
-        typer.Option(
-            help="Frames as they came, or evenly over --seconds by arrival time.",
-            rich_help_panel=_CLIPS,
-            show_default=False,
-        ),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="How long a uniform clip lasts.", rich_help_panel=_CLIPS, show_default=False),
-    ] = None,
-    load_from: Annotated[
-        str | None,
-        typer.Option(
-            "--load-from",
-            metavar="NAME|FILE|URL|none",
-            help='Weights to start from: one of `download-weights --list`, a file, a URL, or "none" for random ones.',
-            rich_help_panel=_LEARNING,
-            show_default=False,
-        ),
-    ] = None,
-    amp: Annotated[
-        bool, typer.Option("--amp", help="Mixed precision, on a GPU or a CPU.", rich_help_panel=_RUNNING)
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on with the newest run, or with --work-dir, from its last checkpoint or from --load-from.",
-            rich_help_panel=_RUNNING,
-        ),
-    ] = False,
-    seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Seed of every random draw.", rich_help_panel=_RUNNING, show_default=False),
-    ] = None,
+    epochs: learning.EpochsOption = None,
+    batch_size: learning.BatchSizeOption = None,
+    lr: learning.LrOption = None,
+    backbone_lr_mult: learning.BackboneLrMultOption = None,
+    warmup_epochs: learning.WarmupEpochsOption = None,
+    auto_scale_lr: learning.AutoScaleLrOption = False,
+    dropout: learning.DropoutOption = None,
+    load_from: learning.LoadFromOption = None,
+    target: clips.TargetOption = None,
+    frames: clips.FramesOption = None,
+    time: clips.TimeOption = None,
+    seconds: clips.SecondsOption = None,
+    person_crop: clips.PersonCropOption = None,
+    person_margin: clips.PersonMarginOption = None,
+    augment: augmentation.AugmentOption = None,
+    crop_area: augmentation.CropAreaOption = None,
+    flip: augmentation.FlipOption = None,
+    flip_vertical: augmentation.FlipVerticalOption = None,
+    quarter_turns: augmentation.QuarterTurnsOption = None,
+    offset_c: augmentation.OffsetCOption = None,
+    gain: augmentation.GainOption = None,
+    noise_c: augmentation.NoiseCOption = None,
+    row_dropout: augmentation.RowDropoutOption = None,
+    erase: augmentation.EraseOption = None,
+    erase_mode: augmentation.EraseModeOption = None,
+    temporal_jitter: augmentation.TemporalJitterOption = None,
+    temporal_crop: augmentation.TemporalCropOption = None,
+    speed: augmentation.SpeedOption = None,
+    frame_dropout: augmentation.FrameDropoutOption = None,
+    mix: augmentation.MixOption = None,
+    mixup_alpha: augmentation.MixupAlphaOption = None,
+    cutmix_alpha: augmentation.CutmixAlphaOption = None,
+    mix_probability: augmentation.MixProbabilityOption = None,
+    input_size: augmentation.InputSizeOption = None,
+    channels: augmentation.ChannelsOption = None,
+    class_weights: imbalance.ClassWeightsOption = None,
+    loss: imbalance.LossOption = None,
+    focal_gamma: imbalance.FocalGammaOption = None,
+    focal_alpha: imbalance.FocalAlphaOption = None,
+    tau: imbalance.TauOption = None,
+    label_smoothing: imbalance.LabelSmoothingOption = None,
+    sampler: imbalance.SamplerOption = None,
+    oversample: imbalance.OversampleOption = None,
+    freeze_backbone: transfer.FreezeBackboneOption = None,
+    freeze_stages: transfer.FreezeStagesOption = None,
+    unfreeze_every: transfer.UnfreezeEveryOption = None,
+    freeze_bn: transfer.FreezeBnOption = False,
+    layer_decay: transfer.LayerDecayOption = None,
+    ema: transfer.EmaOption = None,
+    early_stopping: stopping.EarlyStoppingOption = None,
+    monitor: stopping.MonitorOption = None,
+    min_delta: stopping.MinDeltaOption = None,
+    select_on: stopping.SelectOnOption = None,
+    amp: running.AmpOption = False,
+    resume: running.ResumeOption = False,
+    seed: running.SeedOption = None,
     device: DeviceOption = None,
     num_workers: NumWorkersOption = None,
-    cudnn_benchmark: Annotated[
-        bool | None,
-        typer.Option(
-            "--cudnn-benchmark/--no-cudnn-benchmark",
-            help="Let cuDNN time its kernels and choose.",
-            rich_help_panel=_RUNNING,
-            show_default=False,
-        ),
-    ] = None,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Repeatable kernels only.", rich_help_panel=_RUNNING)
-    ] = False,
+    cudnn_benchmark: running.CudnnBenchmarkOption = None,
+    deterministic: running.DeterministicOption = False,
     cfg_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -165,28 +120,8 @@ def train(
     from thermalctl.engine.overrides import parse_overrides
     from thermalctl.engine.plan import plan_training
 
-    options = TrainOptions(
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        amp=amp,
-        resume=resume,
-        seed=seed,
-        load_from=load_from,
-        device=device,
-        num_workers=num_workers,
-        dropout=dropout,
-        target=target,
-        frames=frames,
-        time=time,
-        seconds=seconds,
-        warmup_epochs=warmup_epochs,
-        backbone_lr_mult=backbone_lr_mult,
-        auto_scale_lr=auto_scale_lr,
-        cudnn_benchmark=cudnn_benchmark,
-        deterministic=deterministic,
-        overrides=parse_overrides(pairs),
-    )
+    flags = {field.name: context.params[field.name] for field in fields(TrainOptions) if field.name != "overrides"}
+    options = TrainOptions(**flags, overrides=parse_overrides(pairs))
     plan = plan_training(config=config, data=data, work_dir=work_dir, options=options)
     for note in plan.notes:
         console.print_note(note)

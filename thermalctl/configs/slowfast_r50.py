@@ -19,8 +19,10 @@ clip = dict(
     std=(58.395, 57.12, 57.375),
 )
 
-# "inverse": total / (classes * count), counted on the train split; "none": every clip counts the same.
+# "inverse": total / (classes * count), counted on the train split; "effective": by the effective number of clips;
+# "none": every clip counts the same; or weights by class name.
 class_weights = "inverse"
+effective_weights = dict(beta=0.999, cap=10.0)
 
 model = dict(
     type="Recognizer3D",
@@ -60,7 +62,7 @@ model = dict(
         num_classes=None,
         dropout_ratio=0.8,
         average_clips="prob",
-        loss_cls=dict(type="CrossEntropyLoss", class_weight=None),
+        loss_cls=dict(type="thermalctl.models.losses.CrossEntropy", class_weight=None),
     ),
     data_preprocessor=dict(
         type="thermalctl.pipeline.preprocessor.ThermalDataPreprocessor",
@@ -81,7 +83,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
+    sampler=dict(type="thermalctl.pipeline.samplers.ClassSampler", strategy="natural", oversample=1.0),
     dataset=dict(type="thermalctl.pipeline.clip_dataset.ClipDataset", split="train"),
 )
 val_dataloader = dict(

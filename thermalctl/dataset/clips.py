@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from thermalctl.dataset.samples import ThermalDataset, clip_indices
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.samples import ThermalDataset, clip_indices, find_clip
 from thermalctl.recordings.scan import RecordingScan
 from thermalctl.recordings.timing import ClipSpan
 
@@ -36,6 +37,19 @@ def measure_clip_lengths(dataset: ThermalDataset, split: str, window_frames: int
         clip = clip_indices(sample.keyframe, window_frames, len(timestamps_ms))
         lengths_s.append(int(timestamps_ms[clip[-1]] - timestamps_ms[clip[0]]) / 1000.0)
     return ClipSpan(median_s=float(np.median(lengths_s)), min_s=min(lengths_s), max_s=max(lengths_s))
+
+
+def count_repeating_clips(dataset: ThermalDataset, split: str, spec: ClipSpec) -> int:
+    """Return in how many of a split's clips fewer than half of the frames are different ones.
+
+    So it is where a clip lasts much longer than its recording, whose first and last frames are repeated, and where its
+    frames are wanted faster than the sensor sent them.
+
+    Raises:
+        DatasetError: if there is no such split.
+    """
+    clips = [find_clip(sample, dataset, spec) for sample in dataset.samples(split, spec.target)]
+    return sum(2 * len(np.unique(clip)) < len(clip) for clip in clips)
 
 
 def measure_clip_motion(scan: RecordingScan, clips: NDArray[np.intp]) -> list[float | None]:

@@ -151,30 +151,42 @@ def choose_frame_label(people: Iterable[PersonAnnotation]) -> int:
     return int(np.bincount([person.category_id for person in people]).argmax())
 
 
-def clip_indices(keyframe: int, num_frames_in_clip: int, num_frames_in_recording: int) -> NDArray[np.intp]:
+def clip_indices(
+    keyframe: int, num_frames_in_clip: int, num_frames_in_recording: int, *, context_frames: int = 0
+) -> NDArray[np.intp]:
     """Return the T consecutive frames around a keyframe, (T,) int: [k - T//2, k + T - T//2).
 
-    Where the recording ends, its edge frame is repeated. The keyframe is at index T//2.
+    Where the recording ends, its edge frame is repeated. The keyframe is at index T//2. With E context frames there
+    are E more on each side, T + 2E in all, and the keyframe is at index E + T//2.
     """
-    start = keyframe - num_frames_in_clip // 2
-    return np.clip(np.arange(start, start + num_frames_in_clip, dtype=np.intp), 0, num_frames_in_recording - 1)
+    start = keyframe - num_frames_in_clip // 2 - context_frames
+    stop = start + num_frames_in_clip + 2 * context_frames
+    return np.clip(np.arange(start, stop, dtype=np.intp), 0, num_frames_in_recording - 1)
 
 
 def uniform_clip_indices(
-    keyframe: int, num_frames_in_clip: int, window_s: float, timestamps_ms: NDArray[np.int64]
+    keyframe: int,
+    num_frames_in_clip: int,
+    window_s: float,
+    timestamps_ms: NDArray[np.int64],
+    *,
+    context_frames: int = 0,
 ) -> NDArray[np.intp]:
     """Return T frames spread evenly over `window_s` seconds around a keyframe by arrival time, (T,) int.
 
     The instants wanted are `window_s / T` apart, the keyframe's own at index T//2; each takes the frame that arrived
     nearest to it, of two equally near the earlier. Sensors send in bursts, so 64 consecutive frames can span 9 or 15 s.
+    Before the first frame and after the last, that one is repeated.
 
     Args:
         keyframe: index of the frame in the middle.
         num_frames_in_clip: T.
         window_s: how much time the clip covers, seconds.
         timestamps_ms: the recording's arrival times (N,) int64, ms.
+        context_frames: E, how many more frames to return on each side, as far apart; the keyframe is at E + T//2 then.
     """
-    offsets = np.arange(num_frames_in_clip) - num_frames_in_clip // 2
+    middle = num_frames_in_clip // 2 + context_frames
+    offsets = np.arange(num_frames_in_clip + 2 * context_frames) - middle
     wanted = timestamps_ms[keyframe] + offsets * (window_s * 1000.0 / num_frames_in_clip)
     # A clock that was set back makes arrival times fall; they are looked up in the order of time.
     order = np.argsort(timestamps_ms, kind="stable")
@@ -183,32 +195,25 @@ def uniform_clip_indices(
     before = np.maximum(after - 1, 0)
     is_earlier_nearer = wanted - in_order[before] <= in_order[after] - wanted
     indices: NDArray[np.intp] = order[np.where(is_earlier_nearer, before, after)]
-    indices[num_frames_in_clip // 2] = keyframe  # another frame may have arrived in the same millisecond
+    indices[middle] = keyframe  # another frame may have arrived in the same millisecond
     return indices
 
 
-def find_clip(sample: Sample, dataset: ThermalDataset, spec: ClipSpec) -> NDArray[np.intp]:
-    """Return the indices of a sample's frames in its recording, (T,) int."""
+def find_clip(sample: Sample, dataset: ThermalDataset, spec: ClipSpec, *, context_frames: int = 0) -> NDArray[np.intp]:
+    """Return the indices of a sample's frames in its recording, (T,) int; with E context frames (T + 2E,)."""
     recording = dataset.recordings[sample.recording]
     if spec.time_sampling == "consecutive":
-        return clip_indices(sample.keyframe, spec.num_frames, recording.num_frames)
+        return clip_indices(sample.keyframe, spec.num_frames, recording.num_frames, context_frames=context_frames)
     if spec.window_s is None:
         raise DatasetError("uniform time sampling needs clip.window_s, the length of a clip in seconds")
-    return uniform_clip_indices(sample.keyframe, spec.num_frames, spec.window_s, recording.timestamps_ms)
+    return uniform_clip_indices(
+        sample.keyframe, spec.num_frames, spec.window_s, recording.timestamps_ms, context_frames=context_frames
+    )
 
 
 def count_classes(samples: Sequence[Sample], num_classes: int) -> NDArray[np.int64]:
     """Return how many samples each class has, (K,) int64."""
     return np.bincount([sample.label for sample in samples], minlength=num_classes).astype(np.int64)
-
-
-def class_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the loss weight of each class, (K,) float64: total / (K * count), an unseen class counted as 1.
-
-    Source: `get_class_weights` of the finetuning guide's dataset class.
-    """
-    weights: NDArray[np.float64] = counts.sum() / (len(counts) * np.maximum(counts, 1).astype(np.float64))
-    return weights
 
 
 def _make_sample(

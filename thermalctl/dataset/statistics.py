@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from thermalctl.annotations.coco import AnnotationFile
 from thermalctl.dataset.checks import RecordingInfo
+from thermalctl.dataset.class_balance import inverse_weights
 from thermalctl.dataset.clips import measure_clip_motion
-from thermalctl.dataset.samples import ALL_SPLITS, ThermalDataset, class_weights, count_classes
+from thermalctl.dataset.samples import ALL_SPLITS, ThermalDataset, count_classes
 from thermalctl.recordings.arrival import Arrival, summarise_arrival
 from thermalctl.recordings.faults import RepeatedFrames, Trend, find_repeated_frames, find_trend
 from thermalctl.recordings.pixels import FaultyPixel, HotSpot, count_noisy_pixels, find_faulty_pixels, find_hot_spots
@@ -107,7 +108,7 @@ def summarise_classes(
     samples = {split: dataset.samples(split) for split in dataset.splits}
     keyframes = {split: count_classes(found, dataset.num_classes) for split, found in samples.items()}
     people = {split: count_classes(dataset.samples(split, "person"), dataset.num_classes) for split in dataset.splits}
-    weights = class_weights(keyframes["train"])
+    weights = inverse_weights(keyframes["train"])
     motions: dict[int, list[float]] = {}
     if motion_c is not None:
         for sample in dataset.samples(ALL_SPLITS):

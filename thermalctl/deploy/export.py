@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thermalctl.deploy.classifier import build_classifier
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.deploy.classifier import build_classifier, takes_images
 from thermalctl.deploy.exporters import DEFAULT_OPSET, TRACED_BATCH_SIZE, Exporter, choose_exporter, trace
 from thermalctl.deploy.metadata import INPUT, OUTPUT, REGIONS, InputKind, OnnxMetadata
 from thermalctl.engine.guide import require_clip_spec
@@ -61,16 +62,16 @@ def export_onnx(
     """Write a model as an ONNX file and return what was written; a file of that name is replaced.
 
     With `input_kind` "raw" the input is (N, T, H, W) float32, deg C as recorded: repair, scaling, resizing and
-    normalisation are in the file. A model of people has a second input, `regions` (N, 4) float32: x, y, width, height
-    in pixels of the square to look at. With "rgb" the input is the model's own, (N, C, T, h, w) float32, normalised.
-    The output is (N, K) float32, probabilities. N is free.
+    normalisation are in the file. A model of people has a second input, `regions` float32: x, y, width, height in
+    pixels of the square to look at, (N, T, 4) where it follows them, else (N, 4). With "rgb" the input is the model's
+    own, (N, C, T, h, w) float32, normalised. The output is (N, K) float32, probabilities. N is free.
 
     Args:
         restored: the model.
         output: the file.
         frame_size: (H, W) of the sensor's frames, for "raw". It is fixed in the file, as the resizing is.
         input_kind: what goes in.
-        rgb_shape: (C, T, h, w) for "rgb" where the model has no `ClipSpec` to say it.
+        rgb_shape: of the model's own input, without the batch, for "rgb" where the model has no `ClipSpec` to say it.
         opset: of the operators; 11 to 17 are written by the older of torch's exporters.
 
     Raises:
@@ -120,7 +121,7 @@ def find_input_shapes(
     """
     spec = restored.clip_spec
     if metadata.input_kind == "rgb":
-        shape = rgb_shape or (spec and (spec.num_channels, spec.num_frames, *spec.input_size))
+        shape = rgb_shape or (spec and _find_model_shape(spec, as_images=takes_images(restored.model)))
         if not shape:
             raise RequestError(
                 f"{restored.path}: its configuration does not say the size of its input",
@@ -130,7 +131,7 @@ def find_input_shapes(
     spec = require_clip_spec(spec, str(restored.path))
     if frame_size is None:
         raise RequestError("--input raw: the size of the sensor's frames is not known", hint="as in --frame-size 40x60")
-    regions = {REGIONS: (4,)} if metadata.has_regions else {}
+    regions = {REGIONS: metadata.region_shape} if metadata.region_shape else {}
     return {INPUT: (spec.num_frames, *frame_size), **regions}
 
 
@@ -142,8 +143,14 @@ def make_example_inputs(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]
         INPUT: _TRACED_MEAN_C + _TRACED_STD_C * torch.randn(TRACED_BATCH_SIZE, *shapes[INPUT], generator=generator)
     }
     if REGIONS in shapes:
-        examples[REGIONS] = torch.tensor([[0.0, 0.0, width / 2, height / 2]]).repeat(TRACED_BATCH_SIZE, 1)
+        region = torch.tensor([0.0, 0.0, width / 2, height / 2])
+        examples[REGIONS] = region.repeat(TRACED_BATCH_SIZE, *shapes[REGIONS][:-1], 1)
     return examples
+
+
+def _find_model_shape(spec: ClipSpec, *, as_images: bool) -> tuple[int, ...]:
+    frames, channels = (spec.num_frames,), (spec.num_channels,)
+    return (*frames, *channels, *spec.input_size) if as_images else (*channels, *frames, *spec.input_size)
 
 
 def _expect_classes(restored: RestoredModel) -> tuple[str, ...]:

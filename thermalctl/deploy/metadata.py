@@ -39,9 +39,16 @@ class OnnxMetadata:
     thermalctl_version: str
 
     @property
-    def has_regions(self) -> bool:
-        """Whether the model has a second input, `regions`: where in the frame the judged person is."""
-        return self.input_kind == "raw" and self.clip_spec is not None and self.clip_spec.target == "person"
+    def region_shape(self) -> tuple[int, ...] | None:
+        """Shape of the second input, `regions`, without the batch; None where there is none.
+
+        Only a model of people has it, who are told by where they are: (T, 4) where it follows them from frame to frame,
+        (4,) where it looks at one place through the whole clip.
+        """
+        spec = self.clip_spec
+        if self.input_kind == "rgb" or spec is None or spec.target == "frame":
+            return None
+        return (spec.num_frames, 4) if spec.person_crop == "follow" else (4,)
 
     def to_properties(self) -> dict[str, str]:
         """Return the record as text by key; `classes` and `clip_spec` are JSON."""

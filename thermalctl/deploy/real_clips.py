@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thermalctl.annotations.coco import Box
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
+from thermalctl.deploy.classifier import takes_images
 from thermalctl.deploy.metadata import InputKind
 from thermalctl.engine.guide import require_clip_spec
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.score import make_loader
 from thermalctl.errors import DatasetError, RequestError
 from thermalctl.pipeline.clip_dataset import ClipDataset
+from thermalctl.pipeline.regions import find_regions
 from thermalctl.recordings.health import find_incomplete_frames
 from thermalctl.recordings.pool import RecordingPool
 
@@ -29,9 +30,11 @@ class RealClip:
 
     Attributes:
         sample_id: which it is.
-        values: what goes into the exported model, float32: (T, H, W) deg C, or (C, T, h, w) normalised.
-        box: the judged person's, where degrees go into a model of people; None elsewhere.
-        region: where in the frame `thermalctl test` looks for them, (4,) x, y, width, height in pixels.
+        values: what goes into the exported model, float32: (T, H, W) deg C, or normalised (C, T, h, w), for a model
+            of images (T, C, h, w).
+        boxes: the judged person's, where degrees go into a model of people, in 0..1: (T, 4) where it follows them, else
+            (4,); None elsewhere.
+        regions: where `thermalctl test` looks for them, in the shape of `boxes`, x, y, width, height in pixels.
         num_incomplete: how many of its frames are incomplete.
         test_scores: (K,) float32, the probabilities that `thermalctl test` gives it.
         num_views: how many crops or windows `thermalctl test` averages them over.
@@ -39,8 +42,8 @@ class RealClip:
 
     sample_id: str
     values: NDArray[np.float32]
-    box: Box | None
-    region: NDArray[np.float32] | None
+    boxes: NDArray[np.float64] | None
+    regions: NDArray[np.float32] | None
     num_incomplete: int
     test_scores: NDArray[np.float32]
     num_views: int
@@ -130,19 +133,22 @@ class RealClips:
         model, sample = self._model, self._samples[index]
         batch = _load_batch(self._loader, index)
         model_input, num_views = _make_model_input(self._restored, batch)
-        region = None
+        boxes = regions = None
         if self._input_kind == "rgb":
             values = model_input
         else:
             clip_c = batch["inputs"][0] if self._degrees is None else self._degrees[index]["inputs"]
             values = clip_c.numpy()
-            if self._restored.clip_spec and self._restored.clip_spec.target == "person":
-                region = model.data_preprocessor.find_region(clip_c, batch["data_samples"][0]).numpy()
+            spec = self._restored.clip_spec
+            if spec is not None and spec.target == "person":
+                tested = batch["data_samples"][0]
+                boxes = np.array(tested.track if spec.person_crop == "follow" else tested.boxes[0])
+                regions = find_regions(clip_c, tested, spec).numpy()
         return RealClip(
             sample_id=sample.sample_id,
             values=values,
-            box=None if region is None else sample.boxes[0],
-            region=region,
+            boxes=boxes,
+            regions=regions,
             num_incomplete=num_incomplete,
             test_scores=model.test_step(batch)[0].pred_score.float().numpy(),
             num_views=num_views,
@@ -182,10 +188,15 @@ def _load_batch(loader: Any, index: int) -> Any:
 
 
 def _make_model_input(restored: RestoredModel, batch: Any) -> tuple[NDArray[np.float32], int]:
-    """Return the model's own input for a batch of one clip, the first view (C, T, h, w), and the number of views."""
-    preprocessor: Any = restored.model.data_preprocessor
-    inputs = preprocessor(batch, training=False)["inputs"]
-    views: NDArray[np.float32] = inputs.flatten(0, 1).float().contiguous().numpy()
+    """Return the model's own input for a batch of one clip and the number of its views.
+
+    It is the first view, (C, T, h, w), or (T, C, h, w) for a recognizer of images, which gets its views as more images.
+    """
+    model: Any = restored.model
+    inputs = model.data_preprocessor(batch, training=False)["inputs"][0]
+    if takes_images(model):
+        inputs = inputs.unflatten(0, (-1, getattr(model.backbone, "num_segments", len(inputs))))
+    views: NDArray[np.float32] = inputs.float().contiguous().numpy()
     return views[0], len(views)
 
 

@@ -10,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
+from thermalctl.dataset.person_regions import find_person_regions
 from thermalctl.deploy.metadata import INPUT, OUTPUT, REGIONS, OnnxMetadata
 from thermalctl.errors import CheckpointError, RecordingError, RequestError
 from thermalctl.recordings.health import find_incomplete_frames
@@ -25,6 +26,10 @@ _UNREADABLE = (
 )
 #: onnxruntime logs warnings on graphs that it simplifies; nobody there can act on them. 3 is errors only.
 _ERRORS_ONLY = 3
+_BOXES_HINT = (
+    "a model trained with --target person judges one person in each clip and, unless with --person-crop fixed, is told "
+    "where they are in each frame; another judges whole frames"
+)
 
 
 class OnnxClassifier:
@@ -70,7 +75,8 @@ class OnnxClassifier:
 
         Args:
             clips: (N, T, H, W) deg C as recorded for input "raw", (N, C, T, h, w) normalised for "rgb"; any N.
-            boxes: (N, 4) center x, center y, width, height in 0..1 of the judged person, for a model of people.
+            boxes: center x, center y, width, height in 0..1 of the judged person, for a model of people: (N, T, 4)
+                where it follows them, of each frame; else (N, 4), of the keyframe.
 
         Raises:
             RequestError: if a shape does not fit, or boxes are missing or not wanted.
@@ -93,11 +99,12 @@ class OnnxClassifier:
 
     def _check_boxes(self, boxes: NDArray[np.floating] | None, num_clips: int) -> None:
         found = None if boxes is None else boxes.shape
-        wanted = (num_clips, 4) if self.metadata.has_regions else None
+        shape = self.metadata.region_shape
+        wanted = None if shape is None else (num_clips, *shape)
         if found != wanted:
             raise RequestError(
                 f"{self.path}: got {_describe_boxes(found)}, expected {_describe_boxes(wanted)}",
-                hint="a model trained with --target person judges one box in each clip; another judges whole frames",
+                hint=_BOXES_HINT,
             )
 
     def _check_frames(self, clips: NDArray[np.float32]) -> None:
@@ -110,20 +117,6 @@ class OnnxClassifier:
                     f"clip {index}: none of its {len(clip)} frames is complete, so there is nothing to repair it from",
                     hint="wait for the sensor to send a complete frame",
                 )
-
-
-def find_person_regions(boxes: NDArray[np.floating], frame_size: tuple[int, ...], margin: float) -> NDArray[np.float32]:
-    """Return the squares around boxes that a model of people looks at, (N, 4) x, y, width, height in pixels.
-
-    Args:
-        boxes: (N, 4) center x, center y, width, height in 0..1.
-        frame_size: (H, W) in pixels.
-        margin: side of the square as a multiple of the box's longer side, `ClipSpec.person_margin`.
-    """
-    height, width = frame_size
-    scaled = np.asarray(boxes, dtype=np.float64) * [width, height, width, height]
-    sides = margin * scaled[:, 2:].max(axis=1, keepdims=True)
-    return np.concatenate([scaled[:, :2] - sides / 2, sides, sides], axis=1).astype(np.float32)
 
 
 def _describe_boxes(shape: tuple[int, ...] | None) -> str:

@@ -158,10 +158,10 @@ class _Pair:
 
 def _predict_both(session: OnnxClassifier, classifier: ClipClassifier, batch: Sequence[RealClip]) -> _Pair:
     values = np.stack([clip.values for clip in batch])
-    boxes = [clip.box for clip in batch if clip.box is not None]
-    regions = [torch.from_numpy(clip.region) for clip in batch if clip.region is not None]
+    boxes = [clip.boxes for clip in batch if clip.boxes is not None]
+    regions = [torch.from_numpy(clip.regions) for clip in batch if clip.regions is not None]
     started = time.perf_counter()
-    of_onnx = session.predict(values, np.array(boxes) if boxes else None)
+    of_onnx = session.predict(values, np.stack(boxes) if boxes else None)
     between = time.perf_counter()
     with torch.inference_mode():
         of_torch = classifier(torch.from_numpy(values), torch.stack(regions) if regions else None).numpy()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,18 @@ import torch
 from mmengine.registry import MODELS
 from numpy.typing import NDArray
 
-from thermalctl.annotations.coco import Box
 from thermalctl.clip_spec import ClipSpec, Target
 from thermalctl.compat import prepare_mmaction
-from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.dataset.person_tracks import PersonTrack, find_person_tracks
+from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
 from thermalctl.engine.config import DEFAULT_CONFIGS, PREPROCESSOR, complete_config, load_config, names_class
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import ConfigError
 from thermalctl.pipeline.augment import Augmentation
 from thermalctl.pipeline.preprocessor import ThermalDataPreprocessor
+from thermalctl.pipeline.time_augment import count_context_frames
+from thermalctl.recordings.pool import RecordingPool
 
 prepare_mmaction()
 
@@ -36,10 +40,12 @@ class TrainingInput:
     Attributes:
         config: its name or file.
         preprocessor: the very module that training would run.
+        dataset: what would be trained on.
     """
 
     config: str
     preprocessor: ThermalDataPreprocessor
+    dataset: ThermalDataset
 
     @property
     def spec(self) -> ClipSpec:
@@ -57,41 +63,59 @@ class TrainingInput:
         ]
         height, width = self.spec.input_size
         low_c, high_c = self.spec.temperature_range_c
+        mixing = self.preprocessor.mixing
+        mixed = f"; mixing with other clips ({mixing.mode}) is not shown" if mixing else ""
         return (
-            f"{self.config}: {', '.join(varied) or 'nothing is varied'}; input {height}x{width}, "
+            f"{self.config}: {', '.join(varied) or 'nothing is varied'}{mixed}; input {height}x{width}, "
             f"{low_c:g} to {high_c:g} °C, shown before normalisation"
         )
 
     @torch.no_grad()
-    def draw(
-        self, clip_c: NDArray[np.float32], boxes: Sequence[Box], *, num_draws: int, seed: int, steps: Sequence[int]
-    ) -> NDArray[np.float32]:
+    def draw(self, sample: Sample, *, num_draws: int, seed: int, steps: Sequence[int]) -> NDArray[np.float32]:
         """Return draws of what the model would be shown, (K, S, h, w) float32, deg C.
 
-        The model's normalised input is turned back into degrees, exactly but for what lies outside the specification's
-        temperature range, which it never sees. The global random state is left as it was.
+        Of a model's channels it is the one of temperature. Its normalised values are turned back into degrees, exactly
+        but for what lies outside the specification's temperature range, which the model never sees. Clips are not
+        mixed, which takes a batch. The global random state is left as it was.
 
         Args:
-            clip_c: (T, H, W) float32, deg C, as recorded.
-            boxes: the sample's; the first says where the judged person is.
+            sample: of the dataset.
             num_draws: K.
             seed: of the first draw; the next ones have the seeds after it.
             steps: which of the T frames to return, S places.
+
+        Raises:
+            RecordingError: if its recording is damaged.
         """
-        sample = ActionDataSample(metainfo={"boxes": [tuple(box) for box in boxes]})
-        clip = torch.from_numpy(np.ascontiguousarray(clip_c))
-        transform = self.preprocessor.transform
+        batch = self._read(sample)
         low_c, high_c = self.spec.temperature_range_c
         draws = []
         with torch.random.fork_rng(devices=[]):
             for number in range(num_draws):
                 torch.manual_seed(seed + number)
-                batch = self.preprocessor({"inputs": [clip], "data_samples": [sample]}, training=True)
-                # Every channel holds the same picture; the first has the first mean and std.
-                normalized = batch["inputs"][0, 0, 0, list(steps)]
-                images = normalized * transform.std.flatten()[0] + transform.mean.flatten()[0]
+                inputs = self.preprocessor(batch, training=True)["inputs"][0]
+                # The temperature is the first channel: of (1, C, T, h, w), or of (T, C, h, w) for models of images.
+                normalized = inputs[0, 0] if self.preprocessor.layout == "clip" else inputs[:, 0]
+                transform = self.preprocessor.transform
+                images = normalized[list(steps)] * transform.std.flatten()[0] + transform.mean.flatten()[0]
                 draws.append(low_c + images.cpu().numpy() * ((high_c - low_c) / 255))
         return np.stack(draws).astype(np.float32)
+
+    def _read(self, sample: Sample) -> dict[str, Any]:
+        """Return the sample as a batch of one, with the frames around its clip that the augmentation may take."""
+        spec = self.spec
+        context_frames = count_context_frames(self.preprocessor.augmentation, spec.num_frames)
+        indices = find_clip(sample, self.dataset, spec, context_frames=context_frames)
+        with closing(RecordingPool(self.dataset.layout.frames_dir)) as recordings:
+            clip_c = recordings.read(sample.recording, indices)
+        data_sample = ActionDataSample(metainfo={"boxes": [tuple(box) for box in sample.boxes]})
+        if spec.target == "person" and spec.person_crop == "follow":
+            data_sample.set_metainfo({"track": self._tracks[sample.sample_id].locate(indices)})
+        return {"inputs": [torch.from_numpy(np.ascontiguousarray(clip_c))], "data_samples": [data_sample]}
+
+    @cached_property
+    def _tracks(self) -> dict[str, PersonTrack]:
+        return find_person_tracks(self.dataset)
 
 
 def prepare_training_input(config: str | None, dataset: ThermalDataset, target: Target | None) -> TrainingInput:
@@ -119,4 +143,4 @@ def prepare_training_input(config: str | None, dataset: ThermalDataset, target: 
             f"{name}: model.data_preprocessor is {cfg.model.data_preprocessor.get('type')}, expected {PREPROCESSOR}",
             hint="name a configuration with that one",
         )
-    return TrainingInput(config=name, preprocessor=MODELS.build(cfg.model.data_preprocessor))
+    return TrainingInput(config=name, preprocessor=MODELS.build(cfg.model.data_preprocessor), dataset=dataset)

@@ -18,12 +18,15 @@ from mmengine.config import Config
 
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
-from thermalctl.dataset.samples import ThermalDataset, class_weights, count_classes
-from thermalctl.engine.architecture import check_length, set_input_channels
+from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.architecture import fit_architecture
+from thermalctl.engine.choices.class_weights import fill_imbalance
 from thermalctl.engine.edits import apply_options
 from thermalctl.engine.options import CONFIGS_DIR, LOADERS, TrainOptions
 from thermalctl.engine.overrides import apply_overrides, check_kept, check_overrides
 from thermalctl.errors import ConfigError
+from thermalctl.pipeline.augment import Augmentation
+from thermalctl.pipeline.time_augment import count_context_frames
 
 #: The dataset class of the guide's own configurations.
 GUIDE_DATASET = "ThermalHDF5Dataset"
@@ -98,15 +101,17 @@ def complete_config(
     cfg.setdefault("default_scope", "mmaction")
     planned_epochs = (cfg.get("train_cfg") or {}).get("max_epochs")
     apply_overrides(cfg, options.overrides)
-    apply_options(cfg, options, planned_epochs=planned_epochs)
     if options.overrides.get("class_weights") == "none" and LOSS_WEIGHTS not in options.overrides:
         cfg.merge_from_dict({LOSS_WEIGHTS: None})  # a finished run's configuration holds those of its dataset
+    apply_options(cfg, options, planned_epochs=planned_epochs)
     if dataset is not None:
         (fill_from_dataset if "clip" in cfg else point_at_dataset)(cfg, dataset)
     elif "clip" in cfg:
         raise ConfigError(
             "this configuration is filled in from a dataset, and none is given", hint="name it with --data"
         )
+    else:
+        fill_imbalance(cfg, None)
     cfg.work_dir = str(work_dir)
     cfg.device = device
     _collect_in_work_dir(cfg, work_dir)
@@ -125,20 +130,14 @@ def fill_from_dataset(cfg: Config, dataset: ThermalDataset) -> None:
     cfg.model.data_preprocessor.clip_spec = values
     cfg.model.cls_head.num_classes = spec.num_classes
     cfg.model.cls_head.setdefault("loss_cls", {"type": "CrossEntropyLoss"})  # MMAction2's default
-    weighting = cfg.get("class_weights") or "none"
-    if weighting not in ("none", "inverse"):
-        raise ConfigError(
-            f"class_weights is {weighting!r}, expected 'inverse' or 'none'",
-            hint="weights of your own: class_weights=none model.cls_head.loss_cls.class_weight=[...]",
-        )
-    if weighting == "inverse":
-        counts = count_classes(dataset.samples("train", spec.target), spec.num_classes)
-        cfg.model.cls_head.loss_cls.class_weight = class_weights(counts).tolist()
-    set_input_channels(cfg.model.backbone, spec.num_channels)
-    check_length(cfg.model.backbone, spec.num_frames)
-    for _, leaf in iterate_datasets(cfg):
+    fill_imbalance(cfg, dataset)
+    fit_architecture(cfg.model, spec)
+    augmentation = Augmentation.from_config(cfg.model.data_preprocessor.get("augment") or {})
+    for split, leaf in iterate_datasets(cfg):
         leaf.data_root = str(dataset.layout.root)
         leaf.clip_spec = values
+        if split == "train":
+            leaf.context_frames = count_context_frames(augmentation, spec.num_frames)
 
 
 def point_at_dataset(cfg: Config, dataset: ThermalDataset) -> None:
@@ -164,6 +163,7 @@ def point_at_dataset(cfg: Config, dataset: ThermalDataset) -> None:
         leaf.ann_file = str(dataset.layout.annotation_file(split))
         leaf.data_prefix = {"hdf5": str(dataset.layout.frames_dir)}
         leaf.pop("data_root", None)
+    fill_imbalance(cfg, dataset)
 
 
 def read_clip_spec(cfg: Config, classes: tuple[str, ...]) -> ClipSpec:

@@ -62,6 +62,11 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
                 hint="--cfg-options auto_scale_lr.base_batch_size=16",
             )
         cfg.auto_scale_lr.enable = True
+    if options.load_from is not None:
+        cfg.load_from = None if options.load_from == NO_WEIGHTS else options.load_from
+    elif options.resume:
+        cfg.load_from = None  # from the run's own last checkpoint, not from where it once began
+    cfg.resume = options.resume or cfg.get("resume", False)
     apply_clips(cfg, options)
     apply_imbalance(cfg, options)
     apply_augmentation(cfg, options)
@@ -69,11 +74,6 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
     apply_stopping(cfg, options)
     apply_watching(cfg, options)
     _set_randomness(cfg, options)
-    if options.load_from is not None:
-        cfg.load_from = None if options.load_from == NO_WEIGHTS else options.load_from
-    elif options.resume:
-        cfg.load_from = None  # from the run's own last checkpoint, not from where it once began
-    cfg.resume = options.resume or cfg.get("resume", False)
     _replan(cfg, options.warmup_epochs, planned_epochs=None if has_own_schedule else planned_epochs)
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from thermalctl.evaluation.run_records import Finding, StepDone, ValidationDone
 from thermalctl.models.pretrained import FittedWeights
+
+__all__ = ["Event", "Finding", "OnEvent", "RunStarted", "StepDone", "ValidationDone"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,49 +57,5 @@ class RunStarted:
     first_epoch: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepDone:
-    """A training step was made.
-
-    Attributes:
-        epoch: from 1.
-        max_epochs: length of training.
-        step: in this epoch, from 1.
-        num_steps: in each epoch.
-        loss: of this step.
-        lr: the current rate of the last group, the head's.
-        clips_per_s: over the last steps, data and all.
-        memory_gib: the most that was held so far, on the GPU or, without one, by this process.
-        seconds_left: until the last epoch ends, at this speed.
-    """
-
-    epoch: int
-    max_epochs: int
-    step: int
-    num_steps: int
-    loss: float
-    lr: float
-    clips_per_s: float
-    memory_gib: float
-    seconds_left: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ValidationDone:
-    """The model was validated.
-
-    Attributes:
-        epoch: from 1.
-        metrics: by MMAction2's keys, as "acc/top1", 0 to 1.
-        train_loss: mean over the epoch.
-        is_best: whether this is the best validation so far by the metric that chooses the best checkpoint.
-    """
-
-    epoch: int
-    metrics: Mapping[str, float]
-    train_loss: float
-    is_best: bool
-
-
-Event = RunStarted | StepDone | ValidationDone
+Event = RunStarted | StepDone | ValidationDone | Finding
 OnEvent = Callable[[Event], None]

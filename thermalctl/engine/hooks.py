@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 
 from thermalctl.engine.events import OnEvent, StepDone, ValidationDone
 
-#: Reading the loss waits for the device, so steps are told at most this often.
+#: No screen needs to be told more often.
 SECONDS_BETWEEN_STEPS = 0.25
 #: Steps over which the speed is measured.
 SPEED_WINDOW = 20
@@ -28,20 +28,21 @@ class EventHook(Hook):
     """Turns a run into events.
 
     Args:
-        on_event: told of every validation, and of steps as often as is worth it.
+        on_event: told of every validation, of the steps that MMEngine logs and of the last of each epoch, and of others
+            as often as is worth it.
     """
 
     priority = "LOWEST"
 
     def __init__(self, on_event: OnEvent) -> None:
         self.on_event = on_event
-        self._losses: list[torch.Tensor] = []
+        self._meter = StepMeter()
         self._finished: deque[float] = deque(maxlen=SPEED_WINDOW)
         self._told = 0.0
 
     def before_train_epoch(self, runner: Any) -> None:
         """Begin a new mean loss, and a new clock: validation is no part of the speed."""
-        self._losses = []
+        self._meter = StepMeter()
         self._finished.clear()
         self._finished.append(time.monotonic())
 
@@ -51,10 +52,10 @@ class EventHook(Hook):
         """Tell of the step, unless the last one was just now."""
         now = time.monotonic()
         self._finished.append(now)
-        loss = (outputs or {})["loss"].detach()
-        self._losses.append(loss)
+        self._meter.add(outputs or {})
         num_steps = len(runner.train_dataloader)
-        if now - self._told < SECONDS_BETWEEN_STEPS and batch_idx + 1 < num_steps:
+        is_logged = (batch_idx + 1) % find_log_interval(runner) == 0 or batch_idx + 1 == num_steps
+        if now - self._told < SECONDS_BETWEEN_STEPS and not is_logged:
             return
         self._told = now
         seconds_per_step = (self._finished[-1] - self._finished[0]) / (len(self._finished) - 1)
@@ -65,26 +66,82 @@ class EventHook(Hook):
                 max_epochs=runner.max_epochs,
                 step=batch_idx + 1,
                 num_steps=num_steps,
-                loss=float(loss),
+                loss=self._meter.losses[-1],
                 lr=runner.optim_wrapper.get_lr()["lr"][-1],
                 clips_per_s=len(data_batch["data_samples"]) / max(seconds_per_step, 1e-9),
                 memory_gib=measure_memory_gib(on_gpu=on_gpu),
                 seconds_left=(runner.max_iters - runner.iter - 1) * seconds_per_step,
+                data_share=measure_data_share(runner),
             )
         )
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
         """Tell of the validation."""
-        losses = torch.stack(self._losses) if self._losses else torch.tensor([float("nan")])
         best = str(runner.message_hub.get_info("best_ckpt", ""))  # CheckpointHook has just been here
         self.on_event(
             ValidationDone(
                 epoch=runner.epoch,
                 metrics=dict(metrics or {}),
-                train_loss=float(losses.mean()),
+                train_loss=self._meter.mean_loss,
                 is_best=best.endswith(f"_epoch_{runner.epoch}.pth"),
+                train_accuracy=self._meter.accuracy,
             )
         )
+
+
+class StepMeter:
+    """Collects what the steps of an epoch come to.
+
+    MMEngine's `RuntimeInfoHook` has read every one of these values already, so reading them waits for no device.
+
+    Attributes:
+        losses: of the steps.
+    """
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self._accuracies: list[float] = []
+
+    def add(self, outputs: Mapping[str, Any]) -> None:
+        """Add a step's outputs, as MMAction2's head names them."""
+        self.losses.append(outputs["loss"].item())
+        if "top1_acc" in outputs:
+            self._accuracies.append(outputs["top1_acc"].item())
+
+    @property
+    def mean_loss(self) -> float:
+        """The mean loss; NaN before the first step."""
+        return sum(self.losses) / len(self.losses) if self.losses else float("nan")
+
+    @property
+    def accuracy(self) -> float | None:
+        """The mean top-1; None where a step had none, as with mixed labels."""
+        if not self._accuracies or len(self._accuracies) < len(self.losses):
+            return None
+        return sum(self._accuracies) / len(self._accuracies)
+
+
+def find_log_interval(runner: Any) -> int:
+    """Return how many steps lie between two that MMEngine logs; 1 where the configuration does not say."""
+    logger = (runner.cfg.get("default_hooks") or {}).get("logger") or {}
+    return int(logger.get("interval") or 1)
+
+
+def read_step_times(runner: Any) -> tuple[float, float] | None:
+    """Return the seconds that the last step waited for its clips and took in all; None without `IterTimerHook`."""
+    scalars = runner.message_hub.log_scalars
+    if "train/data_time" not in scalars or "train/time" not in scalars:
+        return None
+    return scalars["train/data_time"].current(), scalars["train/time"].current()
+
+
+def measure_data_share(runner: Any) -> float | None:
+    """Return the share of the last steps' time that was spent waiting for clips; None without `IterTimerHook`."""
+    scalars = runner.message_hub.log_scalars
+    if "train/data_time" not in scalars or "train/time" not in scalars:
+        return None
+    waited_s, step_s = (float(scalars[f"train/{name}"].mean(SPEED_WINDOW)) for name in ("data_time", "time"))
+    return waited_s / step_s if step_s else None
 
 
 def measure_memory_gib(*, on_gpu: bool) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
 from thermalctl.pipeline.augment import Augmentation
+from thermalctl.pipeline.mixing import Mixing
 
 #: Mappings whose keys are free: patterns of parameter names, names of metrics.
 FREE_MAPPINGS = frozenset({"custom_keys", "metric_options"})
@@ -18,11 +19,12 @@ FREE_MAPPINGS = frozenset({"custom_keys", "metric_options"})
 #: DefaultOptimWrapperConstructor, and MMAction2 1.2.0's recognizers.
 READ_KEYS = {
     "auto_scale_lr": {"enable", "base_batch_size"},
+    "effective_weights": {"beta", "cap"},
     "env_cfg": {"cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit"},
     "env_cfg.mp_cfg": {"mp_start_method", "opencv_num_threads"},
     "optim_wrapper.paramwise_cfg": {
         "custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "dwconv_decay_mult", "flat_decay_mult",
-        "bypass_duplicate", "dcn_offset_lr_mult",
+        "bypass_duplicate", "dcn_offset_lr_mult", "layer_decay",
     },
     "model.test_cfg": {"max_testing_views", "fcn_test", "feature_extraction", "num_segs"},
 }  # fmt: skip
@@ -30,7 +32,7 @@ READ_KEYS = {
 TOP_KEYS = {
     "model_wrapper_cfg", "find_unused_parameters", "compile", "activation_checkpointing", "efficient_conv_bn_eval",
     "sync_bn",
-    "cpu_threads",
+    "cpu_threads", "class_weights", "effective_weights",
 }  # fmt: skip
 #: What is read beside the parameters of the class.
 EXTRA_KEYS = {
@@ -84,6 +86,8 @@ def list_known_keys(node: Any, path: Sequence[str], *, type_name: Any = None) ->
     place = ".".join(path)
     if place == "clip":
         return {field.name for field in dataclasses.fields(ClipSpec)} - {"classes"}
+    if path[-1] == "mixing":
+        return {field.name for field in dataclasses.fields(Mixing)}
     if path[-1] == "augment":
         return {field.name for field in dataclasses.fields(Augmentation)}
     if path[-1] in FREE_MAPPINGS:

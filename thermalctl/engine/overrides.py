@@ -7,6 +7,7 @@ be a parameter of the class that the enclosing `type` names, or of MMEngine's Ru
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +15,13 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from thermalctl.engine.known_keys import list_known_keys
+from thermalctl.engine.options import TrainOptions
 from thermalctl.errors import ConfigError
 
 #: Names that are flags of `train`, in case one is given as a key.
-FLAGS = frozenset(
-    {"dry_run", "epochs", "batch_size", "lr", "amp", "seed", "device", "num_workers", "dropout", "warmup_epochs"}
-    | {"target", "frames", "time", "seconds"}
-    | {"backbone_lr_mult", "deterministic", "cudnn_benchmark", "config", "data", "print_config"}
-)
+FLAGS = frozenset(field.name for field in dataclasses.fields(TrainOptions)) | {
+    "config", "data", "print_config", "dry_run"
+}  # fmt: skip
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

@@ -10,8 +10,16 @@ from mmengine.config import Config
 
 from thermalctl.dataset.layout import DatasetLayout, find_dataset
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.engine.config import DEFAULT_CONFIGS, complete_config, iterate_datasets, load_config
+from thermalctl.engine.choices.clips import describe_repeats
+from thermalctl.engine.config import (
+    DEFAULT_CONFIGS,
+    complete_config,
+    iterate_datasets,
+    load_config,
+    read_clip_spec,
+)
 from thermalctl.engine.options import LOADERS, TrainOptions
+from thermalctl.engine.starting import suggest_for_size
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import ConfigError, RequestError
 from thermalctl.evaluation.runs import find_run
@@ -73,9 +81,12 @@ def plan_training(
     dataset, how = _choose_dataset(cfg, data)
     notes.extend(how)
     work_dir = work_dir or choose_work_dir(Path(config).stem.replace("_", "-"))
-    return TrainingPlan(
-        cfg=complete_config(cfg, options, dataset, work_dir=work_dir, device=device), notes=tuple(notes)
-    )
+    complete = complete_config(cfg, options, dataset, work_dir=work_dir, device=device)
+    if dataset is not None and "clip" in complete:
+        spec = read_clip_spec(complete, dataset.classes)
+        notes.extend(describe_repeats(spec, dataset))
+        notes.extend(suggest_for_size(len(dataset.samples("train", spec.target)), complete))
+    return TrainingPlan(cfg=complete, notes=tuple(notes))
 
 
 def limit_workers(cfg: Config, options: TrainOptions) -> list[str]:

@@ -17,11 +17,13 @@ from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.engine.checkpoints import find_best, find_last
+from thermalctl.engine.choices.custom_hooks import find_hooks
+from thermalctl.engine.choices.stopping import EARLY_STOPPING
 from thermalctl.engine.config import fill_from_dataset, load_config
 from thermalctl.engine.config_text import parse_config_text
 from thermalctl.engine.guide import read_guide_clip_spec
 from thermalctl.engine.hooks import META_KEY
-from thermalctl.engine.runner import keep_scores_in_float32, load_exactly, register_guide_dataset
+from thermalctl.engine.runner import load_exactly, prepare_head, register_guide_dataset
 from thermalctl.engine.trust import check_trusted_types, load_checkpoint_safely
 from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.evaluation.runs import FoundRun
@@ -124,17 +126,27 @@ def build_model(cfg: Config) -> BaseRecognizer:
         init_default_scope("mmaction")
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope") or "mmaction"):
         model = MODELS.build(cfg.model)
-    keep_scores_in_float32(model)
+    prepare_head(model)
     return model.eval()
 
 
 def describe_selection(path: Path, cfg: Config) -> tuple[str, str | None]:
-    """Return on what a checkpoint was chosen, in words, and the split that chose it."""
+    """Return on what a checkpoint was chosen, in words, and the split that chose it.
+
+    Args:
+        path: the checkpoint; its name says how it was chosen.
+        cfg: the configuration it was trained with.
+    """
     if path.stem.startswith("best_"):
-        metric = path.stem.removeprefix("best_").rpartition("_epoch_")[0].replace("_", "/", 1)  # as MMEngine names it
+        written = path.stem.removeprefix("best_").rpartition("_epoch_")[0]
+        selected = ((cfg.get("default_hooks") or {}).get("checkpoint") or {}).get("save_best") or ()
+        metrics = (selected,) if isinstance(selected, str) else selected
+        # MMEngine writes "acc/mean_class" as "acc_mean_class".
+        metric = next((m for m in metrics if m.replace("/", "_") == written), written.replace("_", "/", 1))
         return f"best {metric or 'validation'} on val", "val"
-    stops = [hook for hook in cfg.get("custom_hooks") or [] if hook.get("type") == "EarlyStoppingHook"]
-    if stops:
+    stops = find_hooks(cfg, EARLY_STOPPING)
+    length = (cfg.get("train_cfg") or {}).get("max_epochs")
+    if stops and path.stem != f"epoch_{length}":  # at its full length, validation did not end it
         return f"last epoch, stopped early on {stops[0].get('monitor')} of val", "val"
     return "last epoch", None
 

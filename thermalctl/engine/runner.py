@@ -2,7 +2,7 @@
 
 What differs from MMEngine 0.10.7: `*.log` lies in the work dir itself instead of `<timestamp>/`; nothing is printed;
 the device can be chosen; weights are read with `thermalctl.engine.trust` and accounted for; scores are float32 in mixed
-precision.
+precision, and those of classes that never occur in train are masked where the loss leaves them out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from thermalctl.compat import prepare_mmaction
+from thermalctl.engine.starting import find_head_classes
 from thermalctl.engine.trust import load_checkpoint_safely
 from thermalctl.errors import CheckpointError
+from thermalctl.models.absent_classes import find_masked_classes, mask_absent_classes
 from thermalctl.models.pretrained import FittedWeights, fit_pretrained, strip_to_state_dict
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class ThermalRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
         """Return the model on the configured device."""
-        keep_scores_in_float32(model)
+        prepare_head(model)
         device = torch.device(self.cfg.get("device", "cpu"))
         if device.type == "cuda" and not self.distributed:  # a launched process has its GPU already
             torch.cuda.set_device(device)
@@ -95,13 +97,16 @@ class ThermalRunner(Runner):
             CheckpointError: if the file is untrusted or damaged, or its weights do not fit.
         """
         checkpoint = load_checkpoint_safely(Path(filename))
-        weights = strip_to_state_dict(checkpoint, filename)
+        # Before the weights are taken out: a hook that averages them puts those of a resumed run into their place.
         self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
+        weights = strip_to_state_dict(checkpoint, filename)
         if self._resume:
             load_exactly(self.recognizer, weights, filename)
         else:
             try:
-                self.fitted = fit_pretrained(self.recognizer, weights)
+                dataset_meta = getattr(self.train_dataloader.dataset, "metainfo", {})
+                classes = find_head_classes(checkpoint, dataset_meta)
+                self.fitted = fit_pretrained(self.recognizer, weights, classes=classes)
             except CheckpointError as error:
                 raise CheckpointError(f"{filename}: {error.message}", hint=error.hint) from error
         self._has_loaded = True
@@ -133,19 +138,19 @@ def register_guide_dataset() -> None:
     importlib.import_module("thermalctl.pipeline.thermal_hdf5")
 
 
-def keep_scores_in_float32(model: nn.Module) -> None:
-    """Make the model's head return float32 scores whatever precision it computes in.
+def prepare_head(model: nn.Module) -> None:
+    """Make the model's head return float32 scores, with classes that its loss leaves out masked.
 
     `BaseHead.loss_by_feat` turns the scores into numpy arrays, which know no bfloat16 (not reported upstream as of
-    1.2.0), and a softmax in half precision would lose digits.
+    1.2.0), and a softmax in half precision would lose digits. Both are part of the head, and so of what is exported.
     """
     head = getattr(model, "cls_head", None)
     if head is not None:
-        head.register_forward_hook(_to_float32)
+        head.register_forward_hook(_finish_scores)
 
 
-def _to_float32(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-    return output.float() if isinstance(output, Tensor) else output
+def _finish_scores(head: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+    return mask_absent_classes(output.float(), find_masked_classes(head)) if isinstance(output, Tensor) else output
 
 
 def load_exactly(model: nn.Module, weights: dict[str, Tensor], origin: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +14,21 @@ import torch
 from mmengine.config import Config
 
 from thermalctl.engine.checkpoints import find_best, find_last
-from thermalctl.engine.events import Event, OnEvent, ValidationDone
-from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook
+from thermalctl.engine.choices.custom_hooks import find_hooks
+from thermalctl.engine.choices.watching import PICTURES
+from thermalctl.engine.diagnosis import Diagnosis
+from thermalctl.engine.diagnosis_hook import DiagnosisHook, LabelHook, describe_circumstances
+from thermalctl.engine.events import Event, Finding, OnEvent, RunStarted, ValidationDone
+from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook, find_log_interval
+from thermalctl.engine.monitoring import MetricsLog
+from thermalctl.engine.pictures import PictureHook
 from thermalctl.engine.provenance import find_trained_dataset, record_run
 from thermalctl.engine.resuming import EpochSeedHook, PatienceHook
 from thermalctl.engine.runner import ThermalRunner, build_runner
 from thermalctl.engine.starting import find_start
 from thermalctl.engine.summary import summarise_run
 from thermalctl.errors import RequestError
+from thermalctl.evaluation.run_log import read_run_log
 from thermalctl.files import write_json
 
 #: What is told of a run besides its checkpoints, for those who come later.
@@ -42,6 +50,7 @@ class TrainResult:
         last_checkpoint: the newest checkpoint.
         best_checkpoint: the best one; None where none was chosen.
         seconds: how long it took.
+        findings: what was wrong with how it went, before it was resumed too.
     """
 
     work_dir: Path
@@ -53,6 +62,7 @@ class TrainResult:
     last_checkpoint: Path | None
     best_checkpoint: Path | None
     seconds: float
+    findings: tuple[Finding, ...] = ()
 
 
 def choose_device(wanted: str | None) -> str:
@@ -85,35 +95,44 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
     Raises:
         WeightsError: if the weights to start from are not there.
         CheckpointError: if they, or the checkpoint to resume from, do not fit.
-        NotHeldError: if the model's scores stop being numbers.
+        DatasetError: if a label is none of the model's classes.
+        NotHeldError: if the model's weights or scores stop being numbers.
     """
     cfg = copy.deepcopy(cfg)
     work_dir = Path(cfg.work_dir)
     cfg.load_from = find_start(cfg)
-    started = time.monotonic()
-    watch = _Watch(on_event)
+    began = time.monotonic()
     runner = build_runner(cfg)
     dataset = find_trained_dataset(cfg)
     record = record_run(runner, dataset, command)
     write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key != "train_sample_ids"})
-    runner.register_hook(EpochSeedHook())
-    runner.register_hook(PatienceHook())
-    runner.register_hook(ProvenanceHook(record))
-    runner.register_hook(EventHook(watch))
-    runner.register_hook(StartHook(lambda: watch(summarise_run(runner, dataset, work_dir=work_dir))))
-    runner.train()
+    with MetricsLog(work_dir, log_interval=find_log_interval(runner)) as log, _closing_boards(runner):
+        watch = _Watch(runner, log, on_event)
+        runner.register_hook(LabelHook())
+        runner.register_hook(EpochSeedHook())
+        runner.register_hook(PatienceHook())
+        runner.register_hook(ProvenanceHook(record))
+        runner.register_hook(StartHook(lambda: watch(summarise_run(runner, dataset, work_dir=work_dir))))
+        runner.register_hook(EventHook(watch))
+        runner.register_hook(DiagnosisHook(watch.begin_diagnosis, watch))
+        if not find_hooks(cfg, PICTURES):
+            runner.register_hook(PictureHook())
+        runner.train()
+        stopped_early = runner.iter < runner.max_iters
+        log.note_end(epochs=runner.epoch, stopped_early=stopped_early)
     best_checkpoint = find_best(work_dir)
     best, best_epoch = (watch.best.metrics, watch.best.epoch) if watch.best else _recall_best(runner, best_checkpoint)
     return TrainResult(
         work_dir=work_dir,
         epochs=runner.epoch,
-        stopped_early=runner.iter < runner.max_iters,
+        stopped_early=stopped_early,
         last=watch.last.metrics if watch.last else {},
         best=best,
         best_epoch=best_epoch,
         last_checkpoint=find_last(work_dir),
         best_checkpoint=best_checkpoint,
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - began,
+        findings=tuple(watch.findings),
     )
 
 
@@ -127,16 +146,46 @@ def _recall_best(runner: ThermalRunner, checkpoint: Path | None) -> tuple[dict[s
     return {metric: float(score)}, int(epoch[1])
 
 
-class _Watch:
-    """Passes events on and remembers the last and the best validation."""
+@contextmanager
+def _closing_boards(runner: ThermalRunner) -> Iterator[None]:
+    """Write out what the visualizer holds back when a run is stopped; MMEngine does where it ends by itself."""
+    try:
+        yield
+    except BaseException:
+        runner.visualizer.close()
+        raise
 
-    def __init__(self, on_event: OnEvent) -> None:
+
+class _Watch:
+    """Passes events on to the run's logs and to whoever shows them, and remembers what the result is made of."""
+
+    def __init__(self, runner: ThermalRunner, log: MetricsLog, on_event: OnEvent) -> None:
+        self._runner = runner
+        self._log = log
         self._on_event = on_event
+        self._started: RunStarted | None = None
         self.last: ValidationDone | None = None
         self.best: ValidationDone | None = None
+        self.findings: list[Finding] = []
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, ValidationDone):
+        if isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, ValidationDone):
             self.last = event
             self.best = event if event.is_best else self.best
+        elif isinstance(event, Finding):
+            self.findings.append(event)
+            self._runner.logger.warning(f"{event.topic}: {event.text}; try {event.advice}")
+        self._log(event)
         self._on_event(event)
+
+    def begin_diagnosis(self) -> Diagnosis:
+        """Return the diagnosis of the run that has just started; of one that is resumed, with all it knew."""
+        assert self._started is not None
+        diagnosis = Diagnosis(describe_circumstances(self._runner.cfg, self._started))
+        if self._started.first_epoch > 1:
+            before = read_run_log(self._started.work_dir)
+            self.findings = list(before.findings)
+            diagnosis.recall(before.validations, before.findings, num_clips=self._started.num_val)
+        return diagnosis

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thermalctl.clip_spec import Target
+from thermalctl.dataset.person_tracks import number_people
 from thermalctl.dataset.samples import Sample, ThermalDataset
 
 #: An action left and taken up again within this time, seconds, is rather one action with a slip in it. The keyframes
@@ -23,7 +24,7 @@ def list_tracks(dataset: ThermalDataset, samples: Sequence[Sample], target: Targ
         target: whole frames follow one another in a recording. A person is followed by the annotators' number; without
             one, through the keyframes that show nobody else, and not at all where several are seen.
     """
-    numbers = _number_people(dataset) if target == "person" else {}
+    numbers = number_people(dataset) if target == "person" else {}
     tracks: dict[tuple[str, int | str], list[int]] = {}
     for place, sample in enumerate(samples):
         number = numbers.get(sample.sample_id) if target == "person" else "frame"
@@ -78,14 +79,3 @@ def find_flicker(
             ):
                 flicker.append((place, last.label))
     return flicker
-
-
-def _number_people(dataset: ThermalDataset) -> dict[str, int | str | None]:
-    """Return by sample id who a person is: the annotators' number, or "alone"; None where neither tells."""
-    numbers: dict[str, int | str | None] = {}
-    for annotated in dataset.splits.values():
-        for image_id, people in annotated.group_by_image().items():
-            for person in people:
-                unnumbered = "alone" if len(people) == 1 else None
-                numbers[f"{image_id}#{person.id}"] = unnumbered if person.object_id is None else person.object_id
-    return numbers

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from thermalctl.errors import CheckpointError
+from thermalctl.models.head_classes import HeadClasses
 from thermalctl.models.layouts import recognise_foreign, translate_names
 
 #: Share of the backbone's values that must come from the file.
@@ -49,8 +50,9 @@ class FittedWeights:
     Attributes:
         layout: whose names had to be translated: "PySlowFast" or "PyTorchVideo"; None for MMAction2's own.
         loaded: taken over unchanged.
-        adapted: how each was adapted: RGB stems summed to one channel, or one-channel stems spread over three.
-        remade: in the file with another shape, as a head of other classes; they stay as initialised.
+        adapted: how each was adapted: RGB stems summed to one channel, one-channel stems spread over three, or the rows
+            of a head brought into the order of the model's classes ("11 of 14 classes kept", the rest as initialised).
+        remade: in the file with another shape, or for other classes altogether; they stay as initialised.
         missing: not in the file; they stay as initialised.
         unused: in the file but not in the model.
         backbone_share: share of the backbone's values that came from the file, 0 to 1.
@@ -96,12 +98,15 @@ def spread_gray_stem(weight: Tensor) -> Tensor:
     return weight.expand(-1, 3, *weight.shape[2:]) / 3
 
 
-def fit_pretrained(model: nn.Module, weights: Mapping[str, Tensor]) -> FittedWeights:
+def fit_pretrained(
+    model: nn.Module, weights: Mapping[str, Tensor], *, classes: HeadClasses | None = None
+) -> FittedWeights:
     """Load `weights` into `model` as far as they fit and return what became of each.
 
     Args:
         model: an MMAction2 recogniser.
         weights: a state dict with the names of MMAction2, or a SlowFast's with those of PySlowFast or PyTorchVideo.
+        classes: of both, where both are known by name: the head keeps its rows by them, and not by their numbers.
 
     Raises:
         CheckpointError: if less than nine tenths of the backbone come from the file, or a SlowFast of another project
@@ -114,8 +119,8 @@ def fit_pretrained(model: nn.Module, weights: Mapping[str, Tensor]) -> FittedWei
     taken: dict[str, Tensor] = {}
     adapted, remade = {}, []
     for name in sorted(wanted.keys() & given.keys()):
-        value, how = _adapt_stem(given[name], wanted[name])
-        if value.shape != wanted[name].shape:
+        value, how = _adapt(name, given[name], wanted[name], classes)
+        if value is None or value.shape != wanted[name].shape:
             remade.append(name)
             continue
         if how is not None:
@@ -182,6 +187,15 @@ def _refuse_stranger(
         f"only {share:.0%} of the backbone's weights fit, expected {LEAST_BACKBONE_SHARE:.0%} ({example})",
         hint="these are weights of another architecture; choose the matching --config, or --load-from none",
     )
+
+
+def _adapt(name: str, value: Tensor, wanted: Tensor, classes: HeadClasses | None) -> tuple[Tensor | None, str | None]:
+    """Return a parameter as the model needs it, None if it is of no use, and how that was done, None if unchanged."""
+    if classes is None or classes.given == classes.wanted or not classes.is_row_for_row(name, value, wanted):
+        return _adapt_stem(value, wanted)
+    if not classes.num_kept:
+        return None, None
+    return classes.carry_over(value, wanted), f"{classes.num_kept} of {len(classes.wanted)} classes kept"
 
 
 def _adapt_stem(value: Tensor, wanted: Tensor) -> tuple[Tensor, str | None]:

@@ -1,22 +1,22 @@
-"""What training varies in a clip: where it is cropped, which way it faces, its temperatures, and what is hidden.
+"""How much training varies its clips: one record, which a configuration holds under `model.data_preprocessor.augment`.
 
-Draws are made on the CPU, one set per clip, so that a seed gives the same clips on every device.
+What the values do is beside this file: `time_augment` (which frames), `augment_space` (where in them, and which way
+up), `augment_temperature` (degrees, and rows that are lost) and `erasing`. Every draw is made on the CPU, one set per
+clip, so that a seed gives the same clips on every device.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import Any, Literal, get_args
 
 from thermalctl.errors import ConfigError
 
 Range = tuple[float, float]
+EraseMode = Literal["rectangle", "cuboid"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,29 +29,63 @@ class Augmentation:
             near 1 never fits 70 % of a 3:2 frame: the stock transform then always falls back to the central square.
         flip: probability of a left-right flip.
         flip_vertical: probability of an up-down flip; harmless where the camera looks straight down.
+        quarter_turns: probability of a turn by 90, 180 or 270 degrees, each equally likely; with 0.75 all four
+            directions are. A region that is not square is shown whole after a turn by 90 or 270 degrees, smaller, with
+            the clip's median beside it where the frame ends; see `augment_space`.
         brightness: b, temperatures above the range's lower end are multiplied by a factor from 1-b to 1+b.
         contrast: c, differences from the clip's mean temperature are multiplied by a factor from 1-c to 1+c. The mean
             is taken within the temperature range: unrepaired pixels at 0 K would move it by tens of degrees.
-        erase: probability that one rectangle is hidden through the whole clip.
+        gain: g, differences from the clip's median, which is about the room's temperature, are multiplied by a factor
+            from 1-g to 1+g, as by a sensor of another sensitivity.
+        offset_c: d, all temperatures of a clip are moved by -d to d, deg C, as by another room or a warmer sensor.
+        noise_c: standard deviation of the noise added to each pixel of each frame, deg C.
+        row_dropout: probability that a frame loses a band of rows, which show the nearest row that arrived.
+        erase: probability that a rectangle is hidden.
+        erase_mode: "rectangle": through the whole clip; "cuboid": for some of its frames.
         erase_area: the rectangle's share of the frame, (least, most).
         erase_fill: (mean, std) of the noise that hides it, on the 0..255 scale.
+        temporal_jitter: frames by which the clip's middle is moved at most, earlier or later.
+        temporal_crop: share of the clip that is kept and spread over its frames again.
+        speed: s, frames are taken at a rate from 1/(1+s) to 1+s.
+        frame_dropout: probability that a frame is replaced by the one before it.
+
+    Raises:
+        ConfigError: if a value is impossible.
     """
 
     crop_area: Range = (1.0, 1.0)
     crop_aspect: Range = (1.0, 1.0)
     flip: float = 0.0
     flip_vertical: float = 0.0
+    quarter_turns: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
+    gain: float = 0.0
+    offset_c: float = 0.0
+    noise_c: float = 0.0
+    row_dropout: float = 0.0
     erase: float = 0.0
+    erase_mode: EraseMode = "rectangle"
     erase_area: Range = (0.02, 0.2)
     erase_fill: tuple[float, float] = (128.0, 64.0)
+    temporal_jitter: float = 0.0
+    temporal_crop: float = 1.0
+    speed: float = 0.0
+    frame_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("flip", "flip_vertical", "brightness", "contrast", "erase"):
+        for name in UNIT_FIELDS:
             value = getattr(self, name)
             if not _is_number(value) or not 0 <= value <= 1:
                 raise ConfigError(f"augment.{name} is {value!r}, expected a number from 0 to 1")
+        for name in POSITIVE_FIELDS:
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value < math.inf:
+                raise ConfigError(f"augment.{name} is {value!r}, expected a number from 0")
+        if not _is_number(self.temporal_crop) or not 0 < self.temporal_crop <= 1:
+            raise ConfigError(f"augment.temporal_crop is {self.temporal_crop!r}, expected more than 0, at most 1")
+        if self.erase_mode not in get_args(EraseMode):
+            raise ConfigError(f"augment.erase_mode is {self.erase_mode!r}, expected {' or '.join(get_args(EraseMode))}")
         for name, limit in (("crop_area", 1.0), ("crop_aspect", math.inf), ("erase_area", 1.0)):
             least, most = _expect_pair(name, getattr(self, name))
             if not 0 < least <= most <= limit:
@@ -62,6 +96,11 @@ class Augmentation:
             raise ConfigError(
                 f"augment.erase_fill is ({mean}, {std}), expected a mean from 0 to 255 and a std of 0 or more"
             )
+
+    @property
+    def varies_time(self) -> bool:
+        """Whether other frames are taken than the clip's own."""
+        return self.temporal_crop < 1 or bool(self.temporal_jitter or self.speed or self.frame_dropout)
 
     @classmethod
     def from_config(cls, values: Mapping[str, Any]) -> Augmentation:
@@ -80,97 +119,45 @@ class Augmentation:
         return cls(**fields)
 
 
-#: How often a random crop is drawn again when it does not fit, as in torchvision's RandomResizedCrop.
-CROP_ATTEMPTS = 10
-#: Width to height of an erased rectangle (Zhong et al. 2020, "Random Erasing Data Augmentation", section 3.2).
-ERASE_ASPECT = (0.3, 1 / 0.3)
+#: Probabilities, and shares by which something is scaled.
+UNIT_FIELDS = (
+    "flip", "flip_vertical", "quarter_turns", "brightness", "contrast", "gain", "row_dropout", "erase", "frame_dropout"
+)  # fmt: skip
+#: Degrees, frames and rates, without an upper end.
+POSITIVE_FIELDS = ("offset_c", "noise_c", "temporal_jitter", "speed")
 
-
-def draw_regions(regions: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return a random crop of each region, mirrored as drawn: (N, 4) x, y, width, height, see `resample_clips`.
-
-    Args:
-        regions: (N, 4) x, y, width, height in pixels, on the CPU.
-        augmentation: how small and how far from square a crop may be, and how often it is mirrored.
-    """
-    cropped = torch.stack([_draw_crop(region, augmentation) for region in regions])
-    mirrored = torch.rand(len(regions), 2) < torch.tensor([augmentation.flip, augmentation.flip_vertical])
-    starts, sizes = cropped[:, :2], cropped[:, 2:]
-    return torch.cat([torch.where(mirrored, starts + sizes, starts), torch.where(mirrored, -sizes, sizes)], dim=1)
-
-
-def jitter_temperatures(clips_c: Tensor, augmentation: Augmentation, temperature_range_c: Range) -> Tensor:
-    """Return the clips with brightness and contrast varied in degrees, (N, T, H, W).
-
-    Args:
-        clips_c: (N, T, H, W) float32, deg C, repaired.
-        augmentation: how much.
-        temperature_range_c: (low, high) deg C; brightness scales what lies above the lower end.
-    """
-    if not (augmentation.brightness or augmentation.contrast):
-        return clips_c
-    factors = 1 + (2 * torch.rand(2, len(clips_c)) - 1) * torch.tensor(
-        [[augmentation.brightness], [augmentation.contrast]]
-    )
-    brightness, contrast = factors.to(clips_c.device)[:, :, None, None, None]
-    low, high = temperature_range_c
-    brighter = low + (clips_c - low) * brightness
-    mean = brighter.clamp(low, high).mean(dim=(1, 2, 3), keepdim=True)
-    return mean + (brighter - mean) * contrast
-
-
-def erase_rectangles(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return the clips with one rectangle hidden by noise in some of them, (N, T, h, w) on the 0..255 scale.
-
-    Args:
-        images: (N, T, h, w) float32, 0..255.
-        augmentation: how often, how large, with what.
-    """
-    rectangles = [
-        _draw_rectangle(images.shape[-2:], augmentation) if torch.rand(()) < augmentation.erase else None
-        for _ in images
-    ]
-    if not any(rectangles):
-        return images
-    mean, std = augmentation.erase_fill
-    erased = images.clone()
-    for image, rectangle in zip(erased, rectangles, strict=True):
-        if rectangle is not None:
-            rows, columns = rectangle
-            hidden = image[:, rows, columns]
-            hidden.copy_((mean + std * torch.randn(hidden.shape)).clamp(0, 255))
-    return erased
-
-
-def _draw_rectangle(size: Sequence[int], augmentation: Augmentation) -> tuple[slice, slice]:
-    """Return the rows and columns of a random rectangle in an image of this (height, width)."""
-    height, width = size
-    area, aspect = _draw(augmentation.erase_area) * height * width, _draw_log(ERASE_ASPECT)
-    h = max(1, min(height, round(math.sqrt(area / aspect))))
-    w = max(1, min(width, round(math.sqrt(area * aspect))))
-    top, left = (int(torch.randint(0, free + 1, ())) for free in (height - h, width - w))
-    return slice(top, top + h), slice(left, left + w)
-
-
-def _draw_crop(region: Tensor, augmentation: Augmentation) -> Tensor:
-    x, y, width, height = region.tolist()
-    for _ in range(CROP_ATTEMPTS):
-        area, aspect = _draw(augmentation.crop_area), _draw_log(augmentation.crop_aspect)
-        w, h = width * math.sqrt(area * aspect), height * math.sqrt(area / aspect)
-        # A hair of slack: sqrt(1.0) may come out as 1 + 1e-16.
-        if w <= width * (1 + 1e-9) and h <= height * (1 + 1e-9):
-            left, top = torch.rand(2).tolist()
-            return torch.tensor([x + left * (width - w), y + top * (height - h), w, h])
-    return region.float()
-
-
-def _draw(bounds: Range) -> float:
-    least, most = bounds
-    return least + (most - least) * float(torch.rand(()))
-
-
-def _draw_log(bounds: Range) -> float:
-    return math.exp(_draw((math.log(bounds[0]), math.log(bounds[1]))))
+#: Settings to begin with, by name, as a configuration holds them.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "none": {},
+    # For a first look at whether a model learns at all, and for cameras that do not look straight down: a mirror image
+    # and another temperature within a room's day leave every label as it was.
+    "light": {"flip": 0.5, "offset_c": 0.5, "noise_c": 0.1},
+    # The finetuning guide's pipeline, as the shipped SlowFast R50 has it; to compare with its recorded result.
+    "guide": {
+        "crop_area": (0.7, 1.0),
+        "crop_aspect": (0.85, 1.15),
+        "flip": 0.5,
+        "brightness": 0.3,
+        "contrast": 0.3,
+        "erase": 0.25,
+        "erase_area": (0.02, 0.2),
+        "erase_fill": (128.0, 64.0),
+    },
+    # For a ceiling camera: no direction is up. The rooms of the real dataset's two sessions differ by 0.8 deg C, and
+    # other rooms will by more: hence 2. A still pixel's noise is about 0.25. Keyframes were picked by hand,
+    # a few frames early or late.
+    "overhead": {
+        "crop_area": (0.8, 1.0),
+        "crop_aspect": (0.9, 1.1),
+        "flip": 0.5,
+        "flip_vertical": 0.5,
+        "quarter_turns": 0.5,
+        "gain": 0.1,
+        "offset_c": 2.0,
+        "noise_c": 0.25,
+        "temporal_jitter": 4.0,
+    },
+}
 
 
 def _is_number(value: object) -> bool:

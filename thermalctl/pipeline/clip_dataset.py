@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.layout import DatasetLayout
+from thermalctl.dataset.person_tracks import PersonTrack, find_person_tracks
 from thermalctl.dataset.samples import find_clip, load_dataset
 from thermalctl.errors import DatasetError, summarise_problems
 from thermalctl.recordings.hdf5 import RecordingFile
@@ -31,23 +32,31 @@ from mmaction.structures import ActionDataSample  # noqa: E402
 class ClipDataset(Dataset[dict[str, Any]]):
     """The clips of one split.
 
-    An item is {"inputs": (T, H, W) float32 tensor, deg C; "data_samples": `ActionDataSample` with `gt_label` and the
-    sample's identity}. Recordings are opened when first read, in each worker process anew.
+    An item is {"inputs": (T, H, W) float32 tensor, deg C; "data_samples": `ActionDataSample` with `gt_label`, the
+    sample's identity, its `boxes` and, of a person who is to be followed, `track`: (T, 4) float64, their box in each
+    frame}. Boxes are centre x, centre y, width, height in 0..1. Recordings are opened when first read, in each worker
+    process anew.
 
     Args:
         data_root: the dataset folder.
         split: "train", "val", or another annotation file's name.
         clip_spec: a `ClipSpec` as a dict; its length, time sampling and target decide what a clip is.
+        context_frames: E, frames to deliver beyond the clip's own on each side, as far apart: an item then has T + 2E,
+            of which training takes T.
 
     Raises:
         DatasetError: if the folder is inconsistent, or, with repair, a clip holds no complete frame.
     """
 
-    def __init__(self, data_root: str, split: str, clip_spec: Mapping[str, Any]) -> None:
+    def __init__(self, data_root: str, split: str, clip_spec: Mapping[str, Any], context_frames: int = 0) -> None:
         self.spec = ClipSpec.from_dict(clip_spec)
         self.dataset = load_dataset(DatasetLayout(Path(data_root)))
         self.samples = self.dataset.samples(split, self.spec.target)
-        self.indices = [find_clip(sample, self.dataset, self.spec) for sample in self.samples]
+        self.indices = [
+            find_clip(sample, self.dataset, self.spec, context_frames=context_frames) for sample in self.samples
+        ]
+        is_followed = self.spec.target == "person" and self.spec.person_crop == "follow"
+        self._tracks: dict[str, PersonTrack] = find_person_tracks(self.dataset) if is_followed else {}
         self.num_frames_seen, self.num_frames_incomplete = self._check_frames()
         self._recordings = RecordingPool(self.dataset.layout.frames_dir)
 
@@ -81,6 +90,9 @@ class ClipDataset(Dataset[dict[str, Any]]):
                 "boxes": [tuple(box) for box in sample.boxes],
             }
         )
+        if self._tracks:
+            track = self._tracks[sample.sample_id].locate(self.indices[index])
+            data_sample.set_metainfo({"track": track})
         data_sample.set_gt_label(sample.label)
         return {"inputs": torch.from_numpy(np.ascontiguousarray(clip_c)), "data_samples": data_sample}
 

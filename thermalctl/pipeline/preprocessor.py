@@ -1,4 +1,4 @@
-"""From recorded degrees to the model's input, on the device: repair, jitter, range, crop and resize, normalise.
+"""From recorded degrees to the model's input, on the device: repair, augment, range, crop and resize, normalise, mix.
 
 Clips travel from the disk to the device as recorded, one channel of float32 at 40x60: 0.6 MB each instead of the
 18 MB that three channels of 256x384 would take. Everything else happens here, in one place for training, test and
@@ -8,20 +8,29 @@ export.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
 from thermalctl.clip_spec import ClipSpec
-from thermalctl.pipeline.augment import Augmentation, draw_regions, erase_rectangles, jitter_temperatures
+from thermalctl.errors import ConfigError
+from thermalctl.pipeline.augment import Augmentation
+from thermalctl.pipeline.augment_space import draw_placements, place_regions, show_placed
+from thermalctl.pipeline.augment_temperature import drop_rows, jitter_temperatures
+from thermalctl.pipeline.channels import make_images, resize_images
+from thermalctl.pipeline.erasing import erase_blocks
+from thermalctl.pipeline.mixing import Mixing, draw_mix, mix_clips, mix_labels
+from thermalctl.pipeline.regions import find_regions
 from thermalctl.pipeline.repair import repair_clips
-from thermalctl.pipeline.resampling import resample_clips
+from thermalctl.pipeline.time_augment import draw_times
+
+Layout = Literal["clip", "images"]
 
 
 class ClipTransform(nn.Module):
-    """Clips in degrees Celsius to the model's input: the part that is the same in training, test and ONNX."""
+    """Clips in degrees Celsius to the model's input: all of it in test and ONNX; training augments in between."""
 
     def __init__(self, spec: ClipSpec) -> None:
         super().__init__()
@@ -36,9 +45,10 @@ class ClipTransform(nn.Module):
 
         Args:
             clips_c: (N, T, H, W) float32, deg C, as recorded.
-            regions: (N, 4) x, y, width, height in pixels to look at; None for the whole frame.
+            regions: (N, 4) x, y, width, height in pixels to look at, or (N, T, 4) where they move; None for the whole
+                frame.
         """
-        images = self.scale(self.repair(clips_c))
+        images = make_images(self.repair(clips_c), self.spec)
         return self.normalize(self.resize(images, regions))
 
     def repair(self, clips_c: Tensor) -> Tensor:
@@ -50,25 +60,18 @@ class ClipTransform(nn.Module):
             return repair_clips(clips_c)
         return torch.nan_to_num(clips_c, nan=self.spec.temperature_range_c[0])
 
-    def scale(self, clips_c: Tensor) -> Tensor:
-        """Return degrees as 0..255 over the spec's temperature range, clipped, (N, T, H, W)."""
-        low, high = self.spec.temperature_range_c
-        images = (clips_c.clamp(low, high) - low) * (255 / (high - low))
-        return images.floor() if self.spec.quantize else images
-
     def resize(self, images: Tensor, regions: Tensor | None = None) -> Tensor:
-        """Return the regions resized to the spec's input size, (N, T, h, w)."""
+        """Return the regions of the clips' pictures resized to the spec's input size, (N, S, T, h, w)."""
         if regions is None:
             height, width = images.shape[-2:]
             if (height, width) == self.spec.input_size:
                 return images
             regions = torch.tensor([[0.0, 0.0, width, height]], device=images.device)
-        return resample_clips(images, regions, self.spec.input_size)
+        return resize_images(images, regions, self.spec.input_size)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Return 0..255 images normalised and in the spec's channels, (N, C, T, h, w)."""
-        normalized = (images[:, None] - self.mean) / self.std
-        return normalized.expand(-1, self.spec.num_channels, -1, -1, -1)
+        """Return 0..255 pictures (N, S, T, h, w) normalised and in the spec's channels, (N, C, T, h, w)."""
+        return ((images - self.mean) / self.std).expand(-1, self.spec.num_channels, -1, -1, -1)
 
 
 class ThermalDataPreprocessor(BaseDataPreprocessor):
@@ -77,12 +80,27 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
     Args:
         clip_spec: a `ClipSpec` as a dict; what the model expects of a clip.
         augment: an `Augmentation` as a dict; what training varies. None for nothing.
+        mixing: a `Mixing` as a dict; how training mixes the clips of a batch and their labels. None for not at all.
+        layout: "clip" for recognizers of clips, "images" for those of images (MMAction2's `Recognizer2D`).
+
+    Raises:
+        ConfigError: if a value is impossible.
     """
 
-    def __init__(self, clip_spec: Mapping[str, Any], augment: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        clip_spec: Mapping[str, Any],
+        augment: Mapping[str, Any] | None = None,
+        mixing: Mapping[str, Any] | None = None,
+        layout: Layout = "clip",
+    ) -> None:
         super().__init__()
+        if layout not in get_args(Layout):
+            raise ConfigError(f"data_preprocessor.layout is {layout!r}, expected {' or '.join(get_args(Layout))}")
+        self.layout: Layout = layout
         self.spec = ClipSpec.from_dict(clip_spec)
         self.augmentation = Augmentation.from_config(augment or {})
+        self.mixing = Mixing.from_config(mixing) if mixing else None
         self.transform = ClipTransform(self.spec)
 
     @torch.no_grad()
@@ -90,49 +108,76 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         """Return the batch ready for the recognizer.
 
         Args:
-            data: "inputs": N clips (T, H, W) float32, deg C; "data_samples": their N samples, whose `boxes` say where
-                the judged person is.
-            training: whether to augment.
+            data: "inputs": N clips (T, H, W) float32, deg C, for training with as many frames more on each side as its
+                augmentation needs; "data_samples": their N samples, which say where the judged person is.
+            training: whether to augment and to mix.
 
         Returns:
-            "inputs": (N, 1, C, T, h, w) float32 on the device; the 1 is MMAction2's number of clips per sample.
-            "data_samples": the samples, on the device.
+            "inputs": float32 on the device, (N, 1, C, T, h, w), where the 1 is MMAction2's number of clips per sample;
+            for the layout "images" (N, T, C, h, w).
+            "data_samples": the samples, on the device; their labels are (K,) float32 shares where they are mixed.
         """
         clips: Sequence[Tensor] = data["inputs"]
         samples = data.get("data_samples")
         regions = [
-            self.find_region(clip, sample) for clip, sample in zip(clips, samples or [None] * len(clips), strict=True)
+            find_regions(clip, sample, self.spec)
+            for clip, sample in zip(clips, samples or [None] * len(clips), strict=True)
         ]
+        prepare = self._augment if training else self._transform
         with torch.autocast(self.device.type, enabled=False):  # resampling in half precision would cost 0.1 deg C
             inputs = torch.cat(
                 [
-                    self._prepare(torch.stack(group).to(self.device, non_blocking=True), torch.stack(where), training)
+                    prepare(torch.stack(group).to(self.device, non_blocking=True), torch.stack(where))
                     for group, where in _group_by_size(clips, regions)
                 ]
             )
-        return {"inputs": inputs[:, None], "data_samples": self.cast_data(samples)}
+            samples = self.cast_data(samples)
+            if training and self.mixing is not None and samples is not None:
+                inputs = _mix(inputs, samples, self.mixing, self.spec.num_classes)
+        inputs = inputs[:, None] if self.layout == "clip" else inputs.transpose(1, 2).contiguous()
+        return {"inputs": inputs, "data_samples": samples}
 
-    def find_region(self, clip: Tensor, sample: Any) -> Tensor:
-        """Return where in the frame to look, (4,) x, y, width, height in pixels.
+    def _transform(self, clips_c: Tensor, regions: Tensor) -> Tensor:
+        whole = self.spec.target == "frame"
+        inputs: Tensor = self.transform(clips_c, None if whole else regions.to(clips_c.device))
+        return inputs
 
-        For target "person" it is a square around the box, `person_margin` times its longer side, which may reach
-        beyond the frame; the frame's edge is repeated there.
-        """
-        height, width = clip.shape[-2:]
-        if self.spec.target == "frame":
-            return torch.tensor([0.0, 0.0, width, height])
-        center_x, center_y, box_width, box_height = sample.metainfo["boxes"][0]
-        side = self.spec.person_margin * max(box_width * width, box_height * height)
-        return torch.tensor([center_x * width - side / 2, center_y * height - side / 2, side, side])
+    def _augment(self, clips_c: Tensor, regions: Tensor) -> Tensor:
+        augmentation, spec = self.augmentation, self.spec
+        clips_c = self.transform.repair(clips_c)
+        if augmentation.varies_time or clips_c.shape[1] != spec.num_frames:
+            clips_c, regions = _take_frames(clips_c, regions, augmentation, spec.num_frames)
+        clips_c = jitter_temperatures(clips_c, augmentation, spec.temperature_range_c)
+        images = make_images(drop_rows(clips_c, augmentation), spec)
+        placement = draw_placements(len(clips_c), augmentation)
+        placed = place_regions(regions, placement).to(clips_c.device)
+        return self.transform.normalize(
+            erase_blocks(show_placed(images, placed, placement.turned, spec.input_size), augmentation)
+        )
 
-    def _prepare(self, clips_c: Tensor, regions: Tensor, training: bool) -> Tensor:
-        if not training:
-            whole = self.spec.target == "frame"
-            return self.transform(clips_c, None if whole else regions.to(clips_c.device))
-        transform, augmentation = self.transform, self.augmentation
-        clips_c = jitter_temperatures(transform.repair(clips_c), augmentation, self.spec.temperature_range_c)
-        drawn = draw_regions(regions, augmentation).to(clips_c.device)
-        return transform.normalize(erase_rectangles(transform.resize(transform.scale(clips_c), drawn), augmentation))
+
+def _take_frames(
+    clips_c: Tensor, regions: Tensor, augmentation: Augmentation, num_frames: int
+) -> tuple[Tensor, Tensor]:
+    """Return the frames that are drawn of those delivered, (N, T, H, W), and where to look in them."""
+    num_delivered = clips_c.shape[1]
+    times = draw_times(len(clips_c), num_frames, (num_delivered - num_frames) // 2, augmentation)
+    if regions.dim() == 3:
+        regions = regions.gather(1, times[:, :, None].expand(-1, -1, 4))
+    indices = times.to(clips_c.device)[:, :, None, None].expand(-1, -1, *clips_c.shape[2:])
+    return clips_c.gather(1, indices), regions
+
+
+def _mix(inputs: Tensor, samples: Sequence[Any], mixing: Mixing, num_classes: int) -> Tensor:
+    """Return the clips mixed, (N, C, T, h, w), and give the samples the labels that then hold."""
+    mix = draw_mix(len(inputs), (inputs.shape[2], inputs.shape[3], inputs.shape[4]), mixing)
+    if mix is None:
+        return inputs
+    labels = torch.stack([sample.gt_label for sample in samples])
+    labels = labels[:, 0] if labels.shape[1] == 1 else labels  # of one class id each, or of shares
+    for sample, label in zip(samples, mix_labels(labels, mix, num_classes), strict=True):
+        sample.set_gt_label(label)
+    return mix_clips(inputs, mix)
 
 
 def _group_by_size(clips: Sequence[Tensor], regions: Sequence[Tensor]) -> list[tuple[list[Tensor], list[Tensor]]]:

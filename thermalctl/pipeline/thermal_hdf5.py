@@ -21,8 +21,9 @@ from thermalctl.annotations.coco import AnnotationFile, read_annotations
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.checks import find_keyframe_problems, read_recording_info
+from thermalctl.dataset.class_balance import inverse_weights
 from thermalctl.dataset.layout import DatasetLayout
-from thermalctl.dataset.samples import choose_frame_label, class_weights, clip_indices
+from thermalctl.dataset.samples import choose_frame_label, clip_indices
 from thermalctl.errors import DatasetError, RequestError, summarise_problems
 from thermalctl.recordings.pool import RecordingPool
 
@@ -164,7 +165,7 @@ def get_class_weights(ann_file: str | Path) -> list[float]:
     """
     annotations = read_annotations(Path(ann_file))
     labels = [choose_frame_label(people) for people in annotations.group_by_image().values()]
-    weights: list[float] = class_weights(np.bincount(labels, minlength=len(annotations.classes))).tolist()
+    weights: list[float] = inverse_weights(np.bincount(labels, minlength=len(annotations.classes))).tolist()
     return weights
 
 

@@ -94,6 +94,7 @@ CATALOG = (
         num_parameters=34_600_000,
         folder_url=f"{_PUBLISHER}/slowfast/slowfast_r50_8xb8-8x8x1-256e_kinetics400-rgb",
         file_names=("slowfast_r50_8xb8-8x8x1-256e_kinetics400-rgb_20220818-1cb6dfc8.pth",),
+        config="slowfast-r50-8x8",
     ),
     PretrainedWeights(
         name="slowfast_r101_8x8_kinetics400",
@@ -110,6 +111,7 @@ CATALOG = (
             "slowfast_r101_8xb8-8x8x1-256e_kinetics400-rgb_20220818-9c0e09bd.pth",
             "slowfast_r101_8xb8-8x8x1-256e_kinetics400-rgb_20220901-9c0e09bd.pth",
         ),
+        config="slowfast-r101",
     ),
     PretrainedWeights(
         name="slowonly_r50_4x16_kinetics400",
@@ -135,6 +137,7 @@ CATALOG = (
         num_parameters=32_450_000,
         folder_url=f"{_PUBLISHER}/slowonly/slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb",
         file_names=("slowonly_r50_8xb16-8x8x1-256e_kinetics400-rgb_20220901-2132fc87.pth",),
+        config="slowonly-r50",
     ),
     PretrainedWeights(
         name="x3d_s_13x6_kinetics400",
@@ -147,6 +150,7 @@ CATALOG = (
         num_parameters=3_794_322,
         folder_url=f"{_PUBLISHER}/x3d/facebook",
         file_names=("x3d_s_13x6x1_facebook-kinetics400-rgb_20201027-623825a0.pth",),
+        config="x3d-s",
     ),
 )
 

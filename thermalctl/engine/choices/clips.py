@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mmengine.config import Config
 
-from thermalctl.clip_spec import Target, TimeSampling
+from thermalctl.clip_spec import ClipSpec, PersonCrop, Target, TimeSampling
+from thermalctl.dataset.clips import count_repeating_clips
+from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.errors import ConfigError, RequestError
 
 #: The key of `clip` that each flag sets.
-_KEYS = {"target": "target", "frames": "num_frames", "time": "time_sampling", "seconds": "window_s"}
+_KEYS = {
+    "target": "target",
+    "frames": "num_frames",
+    "time": "time_sampling",
+    "seconds": "window_s",
+    "person_crop": "person_crop",
+    "person_margin": "person_margin",
+}
+#: The flags that mean nothing where whole frames are judged.
+_OF_PEOPLE = ("person_crop", "person_margin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,25 +34,41 @@ class ClipChoices:
         frames: T, frames in a clip.
         time: how they are chosen: "consecutive", or "uniform", evenly by arrival time.
         seconds: how long a uniform clip lasts.
+        person_crop: whether the crop around a person is to "follow" them through the clip, or stays "fixed" where they
+            are in the keyframe.
+        person_margin: side of that crop, as a multiple of the longer side of their box.
     """
 
     target: Target | None = None
     frames: int | None = None
     time: TimeSampling | None = None
     seconds: float | None = None
+    person_crop: PersonCrop | None = None
+    person_margin: float | None = None
 
 
 def check_clips(choices: ClipChoices) -> None:
     """Check the choices against each other.
 
     Raises:
-        RequestError: if two contradict each other.
+        RequestError: if one is impossible, or two contradict each other.
     """
     if choices.seconds is not None and choices.time == "consecutive":
         raise RequestError(
             f"--seconds {choices.seconds:g} and --time consecutive contradict each other: so many frames last as long "
             "as they do",
             hint="--time uniform spreads the frames over that time",
+        )
+    if choices.person_margin is not None and not 0 < choices.person_margin < math.inf:
+        raise RequestError(
+            f"--person-margin is {choices.person_margin:g}, expected more than 0",
+            hint="1 is the box itself, 1.5 half as much again",
+        )
+    name = _find_of_people(choices)
+    if name and choices.target == "frame":
+        raise RequestError(
+            f"{name} and --target frame contradict each other: whole frames are not cropped around anybody",
+            hint="--target person judges each person by themselves",
         )
 
 
@@ -55,7 +83,7 @@ def apply_clips(cfg: Config, choices: ClipChoices) -> None:
         return
     if "clip" not in cfg:
         raise ConfigError(
-            f"--{next(iter(given))}: this configuration is your own, and chooses its frames itself",
+            f"{_name_flag(next(iter(given)))}: this configuration is your own, and chooses its frames itself",
             hint="change its dataset and pipeline, or start from a shipped configuration",
         )
     for name, value in given.items():
@@ -71,3 +99,31 @@ def apply_clips(cfg: Config, choices: ClipChoices) -> None:
         raise ConfigError(
             "--time uniform: over how many seconds?", hint="--seconds 10, about what 64 frames of a busy sensor last"
         )
+    name_of_people = _find_of_people(choices)
+    if name_of_people and cfg.clip.get("target") != "person":
+        raise ConfigError(
+            f"{name_of_people}: this configuration judges whole frames, which are not cropped around anybody",
+            hint="add --target person",
+        )
+
+
+def describe_repeats(spec: ClipSpec, dataset: ThermalDataset) -> list[str]:
+    """Return what to say of training clips that show few different frames; nothing where there are none."""
+    num_clips = len(dataset.samples("train", spec.target))
+    num_repeating = count_repeating_clips(dataset, "train", spec)
+    if not num_repeating:
+        return []
+    over = f" over {spec.window_s:g} s" if spec.time_sampling == "uniform" else ""
+    return [
+        f"clips: {num_repeating} of {num_clips} are mostly repeats: there are not {spec.num_frames} different frames"
+        f"{over} around their keyframes"
+    ]
+
+
+def _find_of_people(choices: ClipChoices) -> str | None:
+    """Return the first flag given that needs people to be judged, as it is typed."""
+    return next((_name_flag(name) for name in _OF_PEOPLE if getattr(choices, name) is not None), None)
+
+
+def _name_flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,195 @@
+"""The benchmark of choices: its rows are flags that exist, its results are kept, its comparisons are sound."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from scipy import stats
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+#: A real SlowFast that trains an epoch in a second.
+SMALL = (
+    "clip.num_frames=8",
+    "clip.input_size=(16,24)",
+    "model.backbone.resample_rate=4",
+    "model.backbone.slow_pathway.base_channels=8",
+    "model.backbone.fast_pathway.base_channels=2",
+    "model.cls_head.in_channels=80",
+)
+
+
+def load(name: str) -> Iterator[ModuleType]:
+    """Import a program of the benchmarks as Python does that runs it, from its own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        yield importlib.import_module(name)
+        for module in ("training_choices", "paired_scores"):
+            sys.modules.pop(module, None)
+
+
+@pytest.fixture(scope="module")
+def program() -> Iterator[ModuleType]:
+    yield from load("training_choices")
+
+
+@pytest.fixture(scope="module")
+def paired(program: ModuleType) -> ModuleType:
+    return sys.modules["paired_scores"]
+
+
+def make_result(labels: list[int], predicted: list[int], seconds: float = 10.0) -> dict[str, Any]:
+    ids = [f"clip {index}" for index in range(len(labels))]
+    return {"sample_ids": ids, "labels": labels, "predicted": predicted, "seconds": seconds}
+
+
+def test_every_row_is_a_training_that_can_be_asked_for(program: ModuleType, simulated_dataset: Path) -> None:
+    """Each row's flags are read by `train`, do not contradict each other and fit the configuration."""
+    from thermalctl.cli.app import app
+    from thermalctl.dataset.layout import DatasetLayout
+    from thermalctl.dataset.samples import load_dataset
+    from thermalctl.engine.config import complete_config, load_config
+    from thermalctl.engine.options import TrainOptions
+
+    dataset = load_dataset(DatasetLayout(simulated_dataset))
+    train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    names = [row.name for row in program.ROWS]
+    assert len(set(names)) == len(names)
+    for row in program.ROWS:
+        assert row.base is None or row.base in names
+        given = train.make_context("train", row.flags.split()).params
+        chosen = {field.name: given[field.name] for field in fields(TrainOptions) if field.name in given}
+        cfg = load_config(given["config"] or program.CONFIG)
+        complete_config(cfg, TrainOptions(**chosen), dataset, work_dir=Path("run"), device="cpu")
+
+
+def call_here(*arguments: str) -> str:
+    """Run a command as the program does, but in this process: importing torch takes longer than these trainings."""
+    from thermalctl.cli.app import main
+
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(sys, "argv", ["thermalctl", arguments[0], "--json", *arguments[1:]])
+        main()
+    return printed.getvalue()
+
+
+@pytest.fixture
+def run(
+    program: ModuleType, simulated_dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the program with one seed and one epoch: its exit code and both streams."""
+
+    def run(output: Path, *more: str, epochs: int = 1) -> tuple[int, str, str]:
+        asked = ["--data", str(simulated_dataset), "--output", str(output), "--epochs", str(epochs), "--seeds", "5"]
+        monkeypatch.setattr(sys, "argv", ["training_choices.py", *asked, *more, "--cfg-options", *SMALL])
+        capsys.readouterr()
+        code = program.main()
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_stopped_benchmark_goes_on_where_it_was(
+    program: ModuleType, run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, asked = tmp_path / "o", ["--contest", "sessions", "--only", "base"]
+    monkeypatch.setattr(program, "call", call_here)
+    code, out, err = run(output, *asked)
+    assert code == 0, err
+    result = json.loads((output / "sessions/base/seed-5.json").read_text())
+    assert len(result["sample_ids"]) == len(set(result["sample_ids"])) == 24  # every clip of both folds, once
+    assert result["task"]["epochs"] == 1
+
+    code, out, err = run(output, *asked, "--only", "focal")
+    assert code == 0, err
+    assert err.splitlines()[-1] == "1/1  sessions  focal  seed 5  done"
+    rows = [[cell.strip() for cell in line.split("|")] for line in out.splitlines() if line.startswith("| ")]
+    base, focal = rows[2:]
+    assert base[1:5] == ["base", "", "1", "24"]
+    assert focal[1:5] == ["focal", "`--loss focal`", "1", "24"]
+    assert float(focal[7]) == pytest.approx(float(focal[5]) - float(base[5]), abs=0.11)
+    assert (base[7], base[8]) == ("", "")
+
+    monkeypatch.setattr(program, "call", lambda *arguments: pytest.fail("nothing is left to train"))
+    assert run(output, *asked, "--only", "focal")[0] == 0
+    with pytest.raises(SystemExit, match="name another --output"):
+        run(output, *asked, epochs=2)
+
+
+def test_failed_training_is_told_and_the_next_one_begins(
+    program: ModuleType, run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [program.Row("base", "--no-such-flag", base=None), program.Row("focal", "--loss dice")]
+    monkeypatch.setattr(program, "ROWS", rows)
+    code, out, err = run(tmp_path, "--contest", "given")
+    assert code == 1
+    assert "1/2  given  base  seed 5  failed: " in err
+    assert "No such option: --no-such-flag" in err
+    assert "2/2  given  focal  seed 5  failed: " in err
+    assert not (tmp_path / "given").exists()
+
+
+def test_scores_of_each_seed_are_worked_out_by_hand(paired: ModuleType) -> None:
+    """Labels 0 0 0 1: three of class 0 and one of class 1."""
+    labels = [0, 0, 0, 1]
+    answers = paired.gather({5: make_result(labels, [0, 0, 1, 1], 10), 6: make_result(labels, [0, 0, 0, 0], 20)})
+    assert answers.top1 == {5: pytest.approx(3 / 4), 6: pytest.approx(3 / 4)}
+    assert answers.mean_class == {5: pytest.approx((2 / 3 + 1) / 2), 6: pytest.approx(1 / 2)}
+    assert answers.right.tolist() == [1.0, 1.0, 0.5, 0.5]
+    assert answers.seconds == 15
+
+
+def test_difference_is_taken_clip_by_clip_and_seed_by_seed(paired: ModuleType) -> None:
+    labels = [0, 0, 0, 1]
+    base = paired.gather({5: make_result(labels, [0, 0, 1, 0]), 6: make_result(labels, [0, 0, 0, 0])})
+    other = paired.gather({5: make_result(labels, [0, 0, 1, 1]), 6: make_result(labels, [0, 0, 0, 1])})
+    for score, gain in (("top1", 1 / 4), ("mean_class", 1 / 2)):
+        difference = paired.compare(other, base, score)
+        assert difference.mean == pytest.approx(gain)
+        assert difference.std == pytest.approx(0)
+    one = paired.gather({5: make_result(labels, [0, 0, 1, 1])})
+    assert paired.compare(one, base, "top1").std is None
+
+
+def test_clips_are_matched_by_name_and_not_by_place(paired: ModuleType) -> None:
+    result = make_result([0, 1, 1], [0, 1, 0])
+    turned = result | {name: result[name][::-1] for name in ("sample_ids", "labels", "predicted")}
+    difference = paired.compare(paired.gather({5: turned}), paired.gather({5: result}), "top1")
+    assert (difference.mean, difference.p) == (0, 1)
+
+
+def test_other_clips_are_refused(paired: ModuleType) -> None:
+    base = paired.gather({5: make_result([0, 1], [0, 1])})
+    with pytest.raises(ValueError, match="different clips"):
+        paired.compare(paired.gather({5: make_result([0, 1, 1], [0, 1, 1])}), base, "top1")
+    with pytest.raises(ValueError, match="different clips"):
+        paired.gather({5: make_result([0, 1], [0, 1]), 6: make_result([0], [0])})
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(9, 2), (5, 5), (1, 0), (15, 3)])
+def test_p_of_one_seed_is_mcnemars(paired: ModuleType, gained: int, lost: int) -> None:
+    """Against scipy's exact binomial test of the clips that only one of the two has right."""
+    differences = np.array([1.0] * gained + [-1.0] * lost + [0.0] * 40) / 60
+    expected = stats.binomtest(gained, gained + lost).pvalue
+    assert paired.find_p(differences) == pytest.approx(expected, abs=0.015)
+
+
+def test_p_of_several_seeds_is_that_of_all_swaps(paired: ModuleType) -> None:
+    """Against all 2^10 swaps of ten clips with unequal differences."""
+    differences = np.array([1, 1 / 3, 2 / 3, -1 / 3, 1, 2 / 3, -1, 1 / 3, 1 / 3, 1]) / 10
+    signs = np.array([[1 if number >> bit & 1 else -1 for bit in range(10)] for number in range(1024)])
+    expected = (np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12).mean()
+    assert paired.find_p(differences) == pytest.approx(expected, abs=0.015)

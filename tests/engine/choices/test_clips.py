@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.engine.choices.clips import describe_repeats
+from thermalctl.engine.config import read_clip_spec
+from thermalctl.errors import ConfigError, RequestError
+
+Complete = Callable[..., Config]
+Compare = Callable[[Config, Config], dict[str, Any]]
+
+#: Where a complete configuration holds what a clip is, beside `clip` itself.
+COPIES = (
+    "model.data_preprocessor.clip_spec",
+    "train_dataloader.dataset.clip_spec",
+    "val_dataloader.dataset.clip_spec",
+    "test_dataloader.dataset.clip_spec",
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        ({"target": "person"}, {"target": "person"}),
+        (
+            {"target": "person", "person_crop": "fixed"},
+            {"target": "person", "person_crop": "fixed"},
+        ),
+        (
+            {"target": "person", "person_margin": 2.0},
+            {"target": "person", "person_margin": 2.0},
+        ),
+        ({"frames": 32}, {"num_frames": 32}),
+        ({"time": "uniform", "seconds": 8.0}, {"time_sampling": "uniform", "window_s": 8.0}),
+        (
+            {"frames": 32, "time": "uniform", "seconds": 8.0, "target": "person", "person_margin": 1.0},
+            {
+                "num_frames": 32,
+                "time_sampling": "uniform",
+                "window_s": 8.0,
+                "target": "person",
+                "person_margin": 1.0,
+            },
+        ),
+    ],
+    ids=lambda value: "-".join(map(str, value)),
+)
+def test_flags_change_what_a_clip_is_everywhere_and_nothing_else(
+    tiny: Config,
+    dataset: ThermalDataset,
+    complete: Complete,
+    compare: Compare,
+    options: dict[str, Any],
+    values: dict[str, Any],
+) -> None:
+    plain, flagged = complete(tiny, dataset), complete(tiny, dataset, **options)
+    changed = compare(plain, flagged)
+    # Who is counted for the loss depends on whether people or frames are judged; that is not this choice's own.
+    counts = [key for key in changed if key.startswith("model.cls_head.loss_cls.")]
+    assert not counts or "target" in values
+    expected = {f"{place}.{key}": value for place in ("clip", *COPIES) for key, value in values.items()}
+    assert {key: value for key, value in changed.items() if key not in counts} == expected
+
+
+def test_people_are_followed_unless_told_otherwise(tiny: Config, dataset: ThermalDataset, complete: Complete) -> None:
+    spec = read_clip_spec(complete(tiny, dataset, target="person"), dataset.classes)
+    assert (spec.person_crop, spec.person_margin) == ("follow", 1.5)
+
+
+def test_flags_of_people_do_for_a_configuration_that_judges_people(
+    tiny: Config, dataset: ThermalDataset, complete: Complete
+) -> None:
+    people = {"clip.target": "person"}
+    cfg = complete(tiny, dataset, person_crop="fixed", person_margin=1.2, overrides=people)
+    assert (cfg.clip.person_crop, cfg.clip.person_margin) == ("fixed", 1.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [({"person_crop": "follow"}, "--person-crop"), ({"person_margin": 2.0}, "--person-margin")],
+)
+def test_flags_of_people_are_refused_where_whole_frames_are_judged(
+    tiny: Config, dataset: ThermalDataset, complete: Complete, options: dict[str, Any], flag: str
+) -> None:
+    with pytest.raises(RequestError, match=f"{flag} and --target frame contradict each other"):
+        complete(tiny, dataset, target="frame", **options)
+    with pytest.raises(ConfigError, match=f"{flag}: this configuration judges whole frames") as caught:
+        complete(tiny, dataset, **options)
+    assert caught.value.hint == "add --target person"
+
+
+@pytest.mark.parametrize("margin", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_margin_is_refused(tiny: Config, dataset: ThermalDataset, complete: Complete, margin: float) -> None:
+    with pytest.raises(RequestError, match=r"--person-margin is .*, expected more than 0"):
+        complete(tiny, dataset, target="person", person_margin=margin)
+
+
+def test_uniform_needs_seconds_and_seconds_need_uniform(
+    tiny: Config, dataset: ThermalDataset, complete: Complete
+) -> None:
+    with pytest.raises(ConfigError, match="--time uniform: over how many seconds"):
+        complete(tiny, dataset, time="uniform")
+    with pytest.raises(ConfigError, match="--seconds 8: the frames of a clip are consecutive"):
+        complete(tiny, dataset, seconds=8.0)
+    with pytest.raises(RequestError, match="--seconds 8 and --time consecutive contradict each other"):
+        complete(tiny, dataset, seconds=8.0, time="consecutive")
+
+
+@pytest.mark.parametrize("option", [{"person_crop": "fixed"}, {"person_margin": 2.0}, {"frames": 8}])
+def test_users_own_configuration_is_left_alone(complete: Complete, option: dict[str, Any]) -> None:
+    cfg = Config({"model": {"type": "Recognizer3D"}, "train_cfg": {"max_epochs": 1}})
+    flag = next(iter(option)).replace("_", "-")
+    with pytest.raises(ConfigError, match=f"--{flag}: this configuration is your own"):
+        complete(cfg, None, **option)
+
+
+def make_spec(dataset: ThermalDataset, **options: Any) -> ClipSpec:
+    return ClipSpec(classes=dataset.classes, **options)
+
+
+def test_clips_that_their_recordings_fill_are_not_remarked_on(dataset: ThermalDataset) -> None:
+    assert describe_repeats(make_spec(dataset, num_frames=64), dataset) == []
+
+
+def test_clips_longer_than_their_recordings_are_told(dataset: ThermalDataset) -> None:
+    # 100 frames in each recording: less than half of 201.
+    assert describe_repeats(make_spec(dataset, num_frames=201), dataset) == [
+        "clips: 12 of 12 are mostly repeats: there are not 201 different frames around their keyframes"
+    ]
+    spec = make_spec(dataset, num_frames=8, time_sampling="uniform", window_s=3600.0)
+    assert describe_repeats(spec, dataset) == [
+        "clips: 12 of 12 are mostly repeats: there are not 8 different frames over 3600 s around their keyframes"
+    ]
+
+
+def test_only_training_is_delivered_the_frames_around_a_clip(
+    tiny: Config, dataset: ThermalDataset, complete: Complete
+) -> None:
+    cfg = complete(tiny, dataset, overrides={"model.data_preprocessor.augment.temporal_jitter": 3.0})
+    assert cfg.train_dataloader.dataset.context_frames == 3
+    assert "context_frames" not in cfg.val_dataloader.dataset
+    assert complete(tiny, dataset).train_dataloader.dataset.context_frames == 0

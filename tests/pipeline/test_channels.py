@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor
+
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.deploy.exporters import choose_exporter, trace
+from thermalctl.errors import ConfigError
+from thermalctl.pipeline.channels import find_background, make_images, resize_images
+from thermalctl.pipeline.preprocessor import ClipTransform
+
+
+def make_spec(**options: Any) -> ClipSpec:
+    motion = {"channels": "motion", "mean": (110.0, 127.5, 127.5), "std": (30.0, 25.5, 25.5)}
+    return ClipSpec(classes=("a", "b"), **({"num_frames": 6, "input_size": (8, 12)} | motion | options))
+
+
+def make_clips(num_frames: int = 6, num: int = 3) -> Tensor:
+    """Clips (num, T, 8, 12) of 15 to 35 deg C."""
+    return 15 + 20 * torch.rand(num, num_frames, 8, 12, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 6, 7, 64])
+def test_background_is_each_pixels_median(num_frames: int) -> None:
+    clips = make_clips(num_frames)
+    expected = np.median(clips.double().numpy(), axis=1, keepdims=True)
+    np.testing.assert_allclose(find_background(clips).numpy(), expected, rtol=0, atol=1e-5)
+
+
+def test_motion_is_temperature_difference_from_background_and_from_the_frame_before() -> None:
+    clips = make_clips()
+    images = make_images(clips, make_spec()).double().numpy()
+    assert images.shape == (3, 3, 6, 8, 12)
+    clips_c = clips.double().numpy()
+    from_background_c = clips_c - np.median(clips_c, axis=1, keepdims=True)
+    from_before_c = np.diff(clips_c, axis=1, prepend=clips_c[:, :1])
+    # 5 to 45 deg C and -10 to 10 deg C on 0 to 255, clipped: 6.375 and 12.75 steps a degree.
+    np.testing.assert_allclose(images[:, 0], (clips_c - 5) * 6.375, atol=1e-3)
+    np.testing.assert_allclose(images[:, 1], np.clip(127.5 + from_background_c * 12.75, 0, 255), atol=1e-3)
+    np.testing.assert_allclose(images[:, 2], np.clip(127.5 + from_before_c * 12.75, 0, 255), atol=1e-3)
+    assert (images[:, 2, 0] == 127.5).all()
+    assert images[:, 2].min() == 0  # somewhere 20 deg C were lost
+
+
+def test_still_scene_is_the_middle_of_both_differences() -> None:
+    still = make_clips(1).expand(-1, 6, -1, -1)
+    assert (make_images(still, make_spec())[:, 1:] == 127.5).all()
+
+
+def test_quantised_pictures_are_whole_steps_rounded_down() -> None:
+    clips = make_clips()
+    assert torch.equal(make_images(clips, make_spec(quantize=True)), make_images(clips, make_spec()).floor())
+
+
+@pytest.mark.parametrize("channels", ["copy", "fold"])
+def test_other_channels_are_one_picture(channels: str) -> None:
+    images = make_images(make_clips(), make_spec(channels=channels, mean=(110.0,), std=(30.0,)))
+    assert torch.equal(images, make_images(make_clips(), make_spec())[:, :1])
+
+
+def test_pictures_are_resized_as_each_alone() -> None:
+    images, regions = torch.rand(2, 3, 5, 8, 12), torch.tensor([[1.0, 2.0, 5.0, 4.0], [9.0, 1.0, -6.0, 6.0]])
+    together = resize_images(images, regions, (16, 20))
+    assert together.shape == (2, 3, 5, 16, 20)
+    for picture in range(3):
+        alone = resize_images(images[:, picture : picture + 1], regions, (16, 20))
+        torch.testing.assert_close(together[:, picture : picture + 1], alone, rtol=0, atol=1e-5)
+
+
+def test_region_that_moves_is_the_same_in_each_picture() -> None:
+    images = torch.rand(1, 3, 2, 8, 12)
+    regions = torch.tensor([[[0.0, 0.0, 4.0, 4.0], [5.0, 2.0, 4.0, 4.0]]])
+    resized = resize_images(images, regions, (4, 4))
+    assert torch.equal(resized[:, :, 0], images[:, :, 0, :4, :4])
+    torch.testing.assert_close(resized[:, :, 1], images[:, :, 1, 2:6, 5:9], rtol=0, atol=1e-5)
+
+
+def test_each_channel_has_its_own_mean_and_std() -> None:
+    clips, spec = make_clips(), make_spec()
+    images, inputs = make_images(clips, spec).double(), ClipTransform(spec)(clips).double()
+    for channel, (mean, std) in enumerate(((110, 30), (127.5, 25.5), (127.5, 25.5))):
+        torch.testing.assert_close(inputs[:, channel], (images[:, channel] - mean) / std, rtol=0, atol=1e-5)
+
+
+def test_incomplete_frame_moves_nothing() -> None:
+    clips = make_clips(1).repeat(1, 6, 1, 1)
+    clips[:, 3, 5:] = -273.2
+    assert (ClipTransform(make_spec())(clips)[:, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("opset", [17, 20])
+@pytest.mark.parametrize("num_frames", [5, 6])
+def test_motion_is_exported_by_both_exporters(opset: int, num_frames: int) -> None:
+    clips = make_clips(num_frames)
+    clips[1, 2, 4:] = -273.2
+    transform = ClipTransform(make_spec(num_frames=num_frames, input_size=(16, 20))).eval()
+    exporter = choose_exporter(opset)
+    model = trace(transform, {"clips": clips[:2]}, output="inputs", opset=opset, exporter=exporter)
+    [inputs] = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"clips": clips.numpy()})
+    np.testing.assert_allclose(inputs, transform(clips).numpy(), rtol=0, atol=1e-5)
+
+
+def test_motion_needs_three_means_and_two_frames() -> None:
+    with pytest.raises(ConfigError, match=r"clip\.mean is \(110\.0,\), expected three values"):
+        make_spec(mean=(110.0,))
+    with pytest.raises(ConfigError, match=r"clip\.std is \(30\.0,\), expected three values.*, more than 0"):
+        make_spec(std=(30.0,))
+    with pytest.raises(ConfigError, match=r"clip\.num_frames is 1, expected 2 or more"):
+        make_spec(num_frames=1)
+    assert make_spec().num_channels == 3

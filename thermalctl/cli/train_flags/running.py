@@ -1,0 +1,35 @@
+"""Flags of how a training runs on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+PANEL = "Running"
+
+AmpOption = Annotated[bool, typer.Option("--amp", help="Mixed precision, on a GPU or a CPU.", rich_help_panel=PANEL)]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with the newest run, or with --work-dir, from its last checkpoint or from --load-from.",
+        rich_help_panel=PANEL,
+    ),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Seed of every random draw.", rich_help_panel=PANEL, show_default=False),
+]
+CudnnBenchmarkOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--cudnn-benchmark/--no-cudnn-benchmark",
+        help="Let cuDNN time its kernels and choose.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+DeterministicOption = Annotated[
+    bool, typer.Option("--deterministic", help="Repeatable kernels only.", rich_help_panel=PANEL)
+]

@@ -1,0 +1,53 @@
+"""The predictions of several folds as those of one model: every clip judged once, by a model that never saw it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thermalctl.errors import PredictionsError
+from thermalctl.evaluation.predictions import Predictions
+
+_TEXTS = ("sample_ids", "sessions", "recordings")
+_ARRAYS = ("labels", "scores", "keyframes", "timestamps_ms")
+_OPTIONAL_ARRAYS = ("logits", "boxes")
+
+
+def pool_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Return the clips of all parts as one set of predictions, in their order.
+
+    A class that only some folds can judge makes the mean of their mean class accuracies depend on how the folds were
+    dealt; the accuracy over the pooled clips does not.
+
+    Args:
+        parts: of the same classes and target, each of other clips. How the first relates to its training clips
+            (protocol) and where it comes from (provenance) stands for all; counts of training clips and of overlaps
+            are of one fold each and are left out.
+
+    Raises:
+        PredictionsError: if the parts know different classes or targets, or a clip was judged twice.
+    """
+    if not parts:
+        raise PredictionsError("there are no predictions to pool")
+    first = parts[0]
+    for part in parts[1:]:
+        if part.classes != first.classes or part.protocol.target != first.protocol.target:
+            raise PredictionsError(
+                f"{part.provenance.checkpoint} and {first.provenance.checkpoint} do not answer the same question: "
+                "their classes or their targets differ",
+                hint="pool the folds of one dataset and one configuration",
+            )
+    values: dict[str, Any] = {name: sum((getattr(part, name) for part in parts), ()) for name in _TEXTS}
+    values |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    values |= {name: _join_optional([getattr(part, name) for part in parts]) for name in _OPTIONAL_ARRAYS}
+    protocol = dataclasses.replace(first.protocol, num_overlapping=None, sessions_in_train=None)
+    return dataclasses.replace(first, **values, train_counts=None, protocol=protocol)
+
+
+def _join_optional(arrays: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known) if len(known) == len(arrays) else None

@@ -1,0 +1,68 @@
+"""The pictures that a clip is turned into: its temperatures and, for the channels "motion", what moves in it.
+
+All of it is arithmetic, one sort and two matrix products, the same in training, in test and in an ONNX file.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from thermalctl.clip_spec import MOTION_RANGE_C, ClipSpec
+from thermalctl.pipeline.resampling import resample_clips
+
+
+def make_images(clips_c: Tensor, spec: ClipSpec) -> Tensor:
+    """Return a clip's pictures, (N, S, T, H, W) float32, 0..255; S is 3 for the channels "motion", else 1.
+
+    Those of "motion" are the temperature, its difference from the background and its difference from the frame before.
+    A difference of 0 is in the middle of the scale, at 127.5.
+
+    Args:
+        clips_c: (N, T, H, W) float32, deg C, repaired.
+        spec: the channels, the temperature range, and whether to round down to whole steps.
+    """
+    images = _scale(clips_c, spec.temperature_range_c)[:, None]
+    if spec.channels == "motion":
+        limits_c = (-MOTION_RANGE_C, MOTION_RANGE_C)
+        from_background_c = clips_c - find_background(clips_c)
+        from_before_c = clips_c - torch.cat([clips_c[:, :1], clips_c[:, :-1]], dim=1)
+        motion = torch.stack([from_background_c, from_before_c], dim=1)
+        images = torch.cat([images, _scale(motion, limits_c)], dim=1)
+    return images.floor() if spec.quantize else images
+
+
+def find_background(clips_c: Tensor) -> Tensor:
+    """Return each pixel's median over the clip, (N, 1, H, W) deg C; of an even number, the mean of the middle two.
+
+    Whoever lies still through the whole clip is background, and shows in the temperature only.
+
+    Args:
+        clips_c: (N, T, H, W) float32, deg C.
+    """
+    num_frames = clips_c.shape[1]
+    # Not torch.median, which neither exporter to ONNX translates.
+    warmest = clips_c.topk(num_frames // 2 + 1, dim=1).values
+    first = (num_frames + 1) // 2 - 1
+    return (warmest[:, first : first + 1] + warmest[:, num_frames // 2 :]) / 2
+
+
+def resize_images(images: Tensor, regions: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Return each clip's region of each of its pictures resized to `output_size`, (N, S, T, h, w).
+
+    Args:
+        images: (N, S, T, H, W) float32.
+        regions: (N, 4) x, y, width, height in pixels, or (N, T, 4) where they move; see `resample_clips`.
+        output_size: (h, w).
+    """
+    num_pictures, num_frames = images.shape[1:3]
+    if regions.dim() == 3:
+        regions = regions.repeat(1, num_pictures, 1)
+    resized = resample_clips(images.flatten(1, 2), regions, output_size)
+    return resized.view(-1, num_pictures, num_frames, *output_size)
+
+
+def _scale(values: Tensor, limits: tuple[float, float]) -> Tensor:
+    """Return values as 0..255 between their limits, clipped."""
+    low, high = limits
+    return (values.clamp(low, high) - low) * (255 / (high - low))
