@@ -3,8 +3,9 @@
     python benchmarks/model_cost.py                              # all of them, each at its own input: some minutes
     python benchmarks/model_cost.py slowfast-tiny slowfast-small
 
-Prints a table in Markdown. Every model is measured once, in a process of its own, so that its peak memory is its own;
-times are compared with those of slowfast-r50 only where that is measured in the same run.
+Prints a table in Markdown. Every model is measured once, in a process of its own, so that its peak memory is its own.
+Seconds are those that the processor worked for it: other processes make it wait, but hardly work longer. They are
+compared with those of slowfast-r50 where that is measured in the same run.
 """
 
 from __future__ import annotations
@@ -90,11 +91,11 @@ def measure(name: str, overrides: dict[str, Any]) -> dict[str, Any]:
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     batch = make_batch(cfg)
     before = read_peak_bytes()
-    started = time.perf_counter()
+    started = time.process_time()
     model.test_step(batch)
-    between = time.perf_counter()
+    between = time.process_time()
     model.train().train_step(batch, optimizer)
-    ended = time.perf_counter()
+    ended = time.process_time()
     return asdict(cost) | {
         "forward_s": between - started,
         "step_s": ended - between,

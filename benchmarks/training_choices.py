@@ -214,10 +214,9 @@ def read_result(task: Task, arguments: argparse.Namespace) -> dict[str, Any] | N
     if not path.is_file():
         return None
     result = json.loads(path.read_text())
-    if result["task"] != describe(task, arguments):
-        sys.exit(
-            f"{path}: was made by {result['task']}, asked for is {describe(task, arguments)}; use another --output"
-        )
+    for name, asked in describe(task, arguments).items():
+        if result["task"].get(name) != asked:
+            sys.exit(f"{path}: has {name} {result['task'].get(name)}, asked for is {asked}; use another --output")
     return result
 
 

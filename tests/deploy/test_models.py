@@ -43,7 +43,7 @@ SHALLOW: dict[str, dict[str, Any]] = {
 def make_telling(model: Any, clips: dict[str, Any]) -> None:
     """Give a model weights that tell these clips apart; those that training begins with answer the same to each.
 
-    Batch normalisation gets these clips' own statistics, so that what differs between them is not lost in what does not.
+    Batch normalisation gets the statistics of these clips, so that what differs between them is not lost in the rest.
     """
     for module in model.modules():
         if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm3d)):

@@ -21,7 +21,7 @@ from thermalctl.engine.score import score_split
 from thermalctl.engine.trust import load_checkpoint_safely
 from thermalctl.models.pretrained import fit_pretrained
 from thermalctl.models.small_frames import SmallFrameSlowFast
-from thermalctl.weights.catalog import find_entry
+from thermalctl.weights.catalog import get_entry
 
 prepare_mmaction()
 
@@ -112,11 +112,7 @@ def test_configuration_without_weights_starts_from_random_ones(name: str) -> Non
 @pytest.mark.parametrize("name", FINETUNED)
 def test_weights_of_the_catalog_are_for_the_model_that_starts_from_them(name: str) -> None:
     cfg = load_config(name)
-    entry = find_entry(cfg.load_from)
-    if entry is None:
-        assert str(cfg.load_from).startswith("https://download.openmmlab.com/mmaction/v1.0/recognition/")
-    else:
-        assert entry.config == name
+    assert get_entry(cfg.load_from).config == name
 
 
 @pytest.mark.parametrize("name", FINETUNED)
@@ -132,9 +128,7 @@ def test_statistics_are_those_that_the_weights_were_trained_with(name: str) -> N
 def test_weights_fit_the_network_that_starts_from_them(name: str) -> None:
     """It is that of MMAction2's configuration, whose parameters the published file holds."""
     cfg = load_config(name)
-    entry = find_entry(cfg.load_from)
-    stem = entry.mmaction2_name if entry else str(cfg.load_from).rpartition("/")[2].rpartition("_")[0]
-    [path] = (MMACTION / "configs" / "recognition").glob(f"*/{stem}.py")
+    [path] = (MMACTION / "configs" / "recognition").glob(f"*/{get_entry(cfg.load_from).mmaction2_name}.py")
     published = Config.fromfile(path).model.backbone
     published.pretrained = None
     shapes = [

@@ -13,7 +13,8 @@ from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.resplit import resplit_into_folds
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.engine.options import TrainOptions
-from thermalctl.engine.sweep import SweepPlan, find_folds, parse_folds, parse_seeds, plan_sweep
+from thermalctl.engine.sweep import SweepPlan, parse_seeds, plan_sweep
+from thermalctl.engine.sweep_folds import find_folds, parse_folds
 from thermalctl.errors import ConfigError, RequestError
 
 Plan = Callable[..., SweepPlan]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,13 @@ class Interrupted:
 
     def __init__(self, run: str, epoch: int) -> None:
         self.run, self.epoch, self.current = run, epoch, ""
+        self.metrics: Mapping[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.current = event.work_dir.name
         elif isinstance(event, ValidationDone) and (self.current, event.epoch) == (self.run, self.epoch):
+            self.metrics = event.metrics
             raise KeyboardInterrupt
 
 
@@ -171,36 +173,35 @@ def test_interrupted_sweep_goes_on_as_if_it_had_not_been(
     assert [run.last for run in result.runs] == [run.last for run in sweep.runs]
 
 
-def test_run_stopped_after_its_last_checkpoint_is_scored(
-    plan: Callable[..., SweepPlan], sweep: SweepResult, tmp_path: Path
-) -> None:
+def test_run_stopped_after_its_last_checkpoint_is_scored(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
+    stopped = Interrupted("seed-5", 1)
     with pytest.raises(KeyboardInterrupt):
-        run_sweep(plan(tmp_path / "sweep", seeds=(5,)), on_event=Interrupted("seed-5", 2))
+        run_sweep(plan(tmp_path / "sweep", seeds=(5,), epochs=1), on_event=stopped)
     (run,) = run_sweep(resume(tmp_path / "sweep"), on_event=ignore).runs
     assert run.status == "finished"
     for name in ("acc/top1", "acc/top3", "acc/mean_class"):
-        assert run.last[name] == pytest.approx(sweep.runs[0].last[name])
+        assert run.last[name] == pytest.approx(stopped.metrics[name])
 
 
-def test_failed_run_does_not_stop_the_others(
-    plan: Callable[..., SweepPlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_run_does_not_stop_the_others(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
     def fail(event: Event) -> None:
         if isinstance(event, RunStarted) and event.work_dir.name == "seed-1":
             raise NotHeldError("the scores of 12 clips are not numbers", hint="lower the rate")
-        if isinstance(event, RunStarted) and event.work_dir.name == "seed-2":
-            raise torch.OutOfMemoryError("CUDA out of memory.\nmore of it")
 
-    result = run_sweep(plan(tmp_path / "sweep", seeds=(1, 2, 3), epochs=1), on_event=fail)
-    assert [(run.name, run.problem) for run in result.failed] == [
-        ("seed-1", "the scores of 12 clips are not numbers"),
-        ("seed-2", "OutOfMemoryError: CUDA out of memory."),
-    ]
-    assert [run.status for run in result.runs] == ["failed", "failed", "finished"]
+    result = run_sweep(plan(tmp_path / "sweep", seeds=(1, 2), epochs=1), on_event=fail)
+    assert [(run.name, run.problem) for run in result.failed] == [("seed-1", "the scores of 12 clips are not numbers")]
+    assert [run.status for run in result.runs] == ["failed", "finished"]
     assert result.last["acc/top1"].num_runs == 1
     again = run_sweep(resume(tmp_path / "sweep"), on_event=ignore)
-    assert [run.status for run in again.runs] == ["finished"] * 3
-    assert [run.problem for run in again.runs] == [None] * 3
+    assert [(run.status, run.problem) for run in again.runs] == [("finished", None)] * 2
+
+
+def test_device_that_runs_out_of_memory_fails_one_run(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
+    def fail(event: Event) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nmore of it")
+
+    (run,) = run_sweep(plan(tmp_path / "sweep", seeds=(1,)), on_event=fail).runs
+    assert run.problem == "OutOfMemoryError: CUDA out of memory."
 
 
 def test_mistake_of_ours_is_not_swallowed(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:
@@ -240,15 +241,16 @@ def test_folds_are_dealt_and_pooled(
 def test_run_leaves_no_thread_and_no_model_behind(
     sweep: SweepResult, plan: Callable[..., SweepPlan], tmp_path: Path
 ) -> None:
-    planned = plan(tmp_path / "sweep", seeds=(1, 2, 3), epochs=1)
     models, threads = [], []
 
-    def count(run: Any, number: int, num_runs: int) -> None:
+    def count(*told: object) -> None:
         models.append(count_convolutions())
         threads.append(threading.active_count())
 
-    run_sweep(planned, on_event=ignore, on_run=count)
-    assert models[0] == models[1] == models[2]
+    run_sweep(plan(tmp_path / "sweep", seeds=(1, 2), epochs=1), on_event=ignore, on_run=count)
+    count()
+    before, between, after = models
+    assert before == between == after
     assert threads[1] == threads[2]
 
 
@@ -257,16 +259,23 @@ def count_convolutions() -> int:
     return sum(issubclass(type(thing), torch.nn.Conv3d) for thing in gc.get_objects())
 
 
-def test_sweep_goes_on_as_it_was_planned(sweep: SweepResult) -> None:
-    for asked in ({"epochs": 5}, {"lr": 0.1}):
-        with pytest.raises(RequestError, match="goes on as it was planned") as raised:
-            plan_sweep(config=None, data=None, work_dir=sweep.work_dir, options=TrainOptions(resume=True, **asked))
-        assert f"thermalctl train --resume --work-dir {sweep.work_dir}" in str(raised.value.hint)
-    with pytest.raises(RequestError, match="without --config, --seeds"):
-        plan_sweep(
-            config="slowfast-tiny",
-            data=None,
-            work_dir=sweep.work_dir,
-            options=TrainOptions(resume=True),
-            seeds=(5, 6),
-        )
+@pytest.mark.parametrize(
+    ("asked", "flags"),
+    [
+        ({"epochs": 5}, "--epochs"),
+        ({"early_stopping": 0}, "--early-stopping"),
+        ({"lr": 0.1, "overrides": {"cpu_threads": 2}}, "--lr, --cfg-options"),
+        ({"amp": True}, "--amp"),
+    ],
+)
+def test_sweep_goes_on_as_it_was_planned(sweep: SweepResult, asked: dict[str, Any], flags: str) -> None:
+    with pytest.raises(RequestError, match=f"goes on as it was planned, without {flags}$") as raised:
+        plan_sweep(config=None, data=None, work_dir=sweep.work_dir, options=TrainOptions(resume=True, **asked))
+    assert f"thermalctl train --resume --work-dir {sweep.work_dir}" in str(raised.value.hint)
+
+
+def test_sweep_that_goes_on_has_its_own_seeds(sweep: SweepResult) -> None:
+    options = TrainOptions(resume=True, device="cpu", num_workers=0, log_to=[])
+    with pytest.raises(RequestError, match=r"without --config, --seeds$"):
+        plan_sweep(config="slowfast-tiny", data=None, work_dir=sweep.work_dir, options=options, seeds=(5, 6))
+    assert plan_sweep(config=None, data=None, work_dir=sweep.work_dir, options=options).first is None

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thermalctl.errors import RequestError
 from thermalctl.evaluation.predictions import Predictions, write_predictions
 from thermalctl.evaluation.runs import predictions_path
 from thermalctl.evaluation.sweep_summary import (
     RunOutcome,
-    find_sweep,
     measure_spread,
-    read_outcomes,
     summarise_sweep,
-    write_sweep,
 )
 
 
@@ -104,6 +99,10 @@ def test_folds_of_a_seed_are_judged_as_one(tmp_path: Path, folds: list[Predictio
     assert result.pooled["acc/top1"].mean == pytest.approx(4 / 6)
     assert result.pooled["acc/top1"].num_runs == 2  # one for each seed
     assert result.pooled["acc/mean_class"].mean == pytest.approx(13 / 18)
+    assert [caveat.split(":")[0].split(" gives")[0] for caveat in result.caveats] == [
+        "The spread over 2 folds",
+        "Folds as one",
+    ]
 
 
 def test_folds_that_lack_a_run_are_not_pooled(tmp_path: Path, folds: list[Predictions]) -> None:
@@ -119,51 +118,3 @@ def test_predictions_of_another_checkpoint_are_not_pooled(tmp_path: Path, folds:
 
 def test_folds_that_share_clips_are_not_pooled(tmp_path: Path, folds: list[Predictions]) -> None:
     assert summarise_sweep(tmp_path, make_runs(tmp_path, [folds[0], folds[0]])).pooled == {}
-
-
-def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    runs = (
-        finished("fold-1", 0.5, fold=1, data="/data/fold_1", best={"acc/top1": 0.6}, best_epoch=2, seconds=1.5),
-        RunOutcome(name="fold-2", fold=2, data="/data/fold_2"),
-    )
-    write_sweep(summarise_sweep(tmp_path, runs))
-    assert read_outcomes(tmp_path) == runs
-    assert find_sweep(tmp_path) == tmp_path
-
-
-def test_newest_run_tells_its_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    run = Path("work_dirs/sweep/seed-1")
-    run.mkdir(parents=True)
-    (run / "epoch_1.pth").touch()
-    assert find_sweep(None) is None
-    write_sweep(summarise_sweep(run.parent, [RunOutcome(name="seed-1", seed=1)]))
-    assert find_sweep(None) == run.parent
-
-
-def _edit(change: dict[str, Any]) -> str:
-    entry = dataclasses.asdict(RunOutcome(name="seed-1", seed=1)) | change
-    return json.dumps({"format": "thermalctl sweep", "version": 1, "runs": [entry]})
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "is no record of a sweep"),
-        ('{"format": "thermalctl sweep", "version": 2}', "another version"),
-        (_edit({"name": "../elsewhere"}), r"'\.\./elsewhere' is not as train writes it"),
-        (_edit({"status": "done"}), "is not as train writes it"),
-        (_edit({"seed": "1"}), "is not as train writes it"),
-        (_edit({"colour": "red"}), "expected best, best_checkpoint"),
-    ],
-)
-def test_damaged_record_is_refused(tmp_path: Path, text: str, named: str) -> None:
-    (tmp_path / "sweep.json").write_text(text)
-    with pytest.raises(RequestError, match=named):
-        read_outcomes(tmp_path)
-
-
-def test_missing_record_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="holds no sweep"):
-        read_outcomes(tmp_path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from thermalctl.engine.config import load_config
+from thermalctl.engine.config import list_shipped_configs, load_config
 from thermalctl.errors import WeightsError
 from thermalctl.weights.catalog import (
     CATALOG,
@@ -43,8 +44,8 @@ def write_parameters(count: int, like: object) -> object:
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
 def test_entry_agrees_with_mmaction2s_own_record(entry: PretrainedWeights) -> None:
     record = read_record(entry)
-    parameters = record["Metadata"]["Parameters"]
-    architecture = entry.architecture.replace("SlowFast R", "ResNet").replace("SlowOnly R", "ResNet")
+    parameters = record["Metadata"].get("Parameters", entry.num_parameters)  # UniFormer's record does not say it
+    architecture = re.sub("^(SlowFast|SlowOnly|TSM) R", "ResNet", entry.architecture)
 
     assert record["Name"] == entry.mmaction2_name
     assert record["Results"][0]["Dataset"] == "Kinetics-400"
@@ -60,9 +61,13 @@ def test_input_is_that_of_mmaction2s_configuration(entry: PretrainedWeights) -> 
     pipeline = cfg.get("train_pipeline", cfg.test_pipeline)  # X3D was trained elsewhere
     [sampling] = [step for step in pipeline if step["type"] == "SampleFrames"]
     trained_at = [step["scale"] for step in pipeline if step["type"] == "Resize" and -1 not in step["scale"]]
+    trained_at += [(step["crop_size"],) * 2 for step in pipeline if step["type"] == "CenterCrop"]  # UniFormer
     height, width = entry.input_size
 
-    assert (sampling["clip_len"], sampling["frame_interval"]) == (entry.num_frames, entry.frame_interval)
+    if sampling["clip_len"] == 1:
+        assert (sampling["num_clips"], entry.frame_interval) == (entry.num_frames, None)
+    else:
+        assert (sampling["clip_len"], sampling["frame_interval"]) == (entry.num_frames, entry.frame_interval)
     if trained_at:
         assert trained_at == [(width, height)]
     else:
@@ -71,12 +76,13 @@ def test_input_is_that_of_mmaction2s_configuration(entry: PretrainedWeights) -> 
 
 def test_input_is_written_as_frames_interval_and_size() -> None:
     assert get_entry("x3d_s_13x6_kinetics400").input == "13x6, 160x160"
+    assert get_entry("tsm_r50_1x1x8_kinetics400").input == "8 spread, 224x224"
 
 
 def test_entries_and_the_shipped_configurations_that_start_from_them_name_each_other() -> None:
     starting = {entry.config: entry for entry in CATALOG if entry.config}
 
-    assert set(starting) == {"slowfast-r50", "slowfast-r50-8x8", "slowfast-r101", "slowonly-r50", "x3d-s"}
+    assert set(starting) == {name for name in list_shipped_configs() if load_config(name).load_from}
     assert starting["slowfast-r50"] == get_entry(DEFAULT_WEIGHTS)
     for config, entry in starting.items():
         assert load_config(str(config)).load_from == entry.name

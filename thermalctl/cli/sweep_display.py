@@ -40,7 +40,8 @@ def train_sweep(
     Raises:
         NotHeldError: if a run failed; after the others are trained and shown.
     """
-    from thermalctl.engine.sweep import parse_folds, parse_seeds, plan_sweep
+    from thermalctl.engine.sweep import parse_seeds, plan_sweep
+    from thermalctl.engine.sweep_folds import parse_folds
 
     plan = plan_sweep(
         config=config,
@@ -102,6 +103,19 @@ def _train(plan: SweepPlan) -> SweepResult:
     except KeyboardInterrupt:
         console.print_note(f"interrupted; go on with: {_say_resume(plan)}")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
+    finally:
+        _save_curves(plan)
+
+
+def _save_curves(plan: SweepPlan) -> None:
+    """Draw the curves of each run that was trained just now, as far as it came."""
+    from thermalctl.evaluation.run_log import METRICS_FILE
+    from thermalctl.reports.curves import save_curves
+
+    for run in plan.runs:
+        folder = plan.work_dir / run.name
+        if run.status != "finished" and (folder / METRICS_FILE).is_file():
+            save_curves(folder)
 
 
 def _show_first(plan: SweepPlan, *, print_config: bool, as_json: bool) -> None:

@@ -11,7 +11,17 @@ import typer
 
 from thermalctl.cli import console
 from thermalctl.cli.options import ConfigOption, DataOption, DeviceOption, JsonOption, NumWorkersOption
-from thermalctl.cli.train_flags import augmentation, clips, imbalance, learning, running, stopping, transfer
+from thermalctl.cli.train_flags import (
+    augmentation,
+    clips,
+    imbalance,
+    learning,
+    running,
+    stopping,
+    sweeps,
+    transfer,
+    watching,
+)
 from thermalctl.errors import RequestError
 
 if TYPE_CHECKING:
@@ -83,6 +93,8 @@ def train(
     monitor: stopping.MonitorOption = None,
     min_delta: stopping.MinDeltaOption = None,
     select_on: stopping.SelectOnOption = None,
+    log_to: watching.LogToOption = None,
+    picture_every: watching.PictureEveryOption = None,
     amp: running.AmpOption = False,
     resume: running.ResumeOption = False,
     seed: running.SeedOption = None,
@@ -90,6 +102,10 @@ def train(
     num_workers: NumWorkersOption = None,
     cudnn_benchmark: running.CudnnBenchmarkOption = None,
     deterministic: running.DeterministicOption = False,
+    seeds: sweeps.SeedsOption = None,
+    folds: sweeps.FoldsOption = None,
+    split_by: sweeps.SplitByOption = None,
+    follow: watching.FollowOption = None,
     cfg_options: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,13 +131,34 @@ def train(
 
     Bare, it takes the only dataset below the current folder and the configuration that suits this machine.
     """
+    if follow is not None:
+        from thermalctl.cli.follow import follow_run
+
+        follow_run(follow, as_json=as_json)
+        return
     pairs = _collect_pairs(cfg_options, context.args)  # before the heavy imports: a slip is told at once
+    from thermalctl.cli.sweep_display import train_sweep
     from thermalctl.engine.options import TrainOptions
     from thermalctl.engine.overrides import parse_overrides
     from thermalctl.engine.plan import plan_training
+    from thermalctl.evaluation.sweep_record import find_sweep
 
     flags = {field.name: context.params[field.name] for field in fields(TrainOptions) if field.name != "overrides"}
     options = TrainOptions(**flags, overrides=parse_overrides(pairs))
+    if seeds or folds or split_by or (resume and find_sweep(work_dir)):
+        train_sweep(
+            config=config,
+            data=data,
+            work_dir=work_dir,
+            options=options,
+            seeds=seeds,
+            folds=folds,
+            split_by=split_by,
+            print_config=print_config,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+        return
     plan = plan_training(config=config, data=data, work_dir=work_dir, options=options)
     for note in plan.notes:
         console.print_note(note)
@@ -136,13 +173,18 @@ def train(
 def _run(plan: TrainingPlan, *, as_json: bool) -> None:
     from thermalctl.cli.training_display import TrainingDisplay, describe_interruption, show_result
     from thermalctl.engine.train import train as run_training
+    from thermalctl.evaluation.run_log import METRICS_FILE
+    from thermalctl.reports.curves import save_curves
 
     try:
         with TrainingDisplay() as display:
             result = run_training(plan.cfg, on_event=display, command=sys.argv)
     except KeyboardInterrupt:
+        if (Path(plan.cfg.work_dir) / METRICS_FILE).is_file():
+            save_curves(Path(plan.cfg.work_dir))
         console.print_note(describe_interruption(Path(plan.cfg.work_dir)))
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
+    save_curves(result.work_dir)
     console.print_json(result) if as_json else show_result(result)
 
 

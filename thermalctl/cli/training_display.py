@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 from typing_extensions import Self
 
 from thermalctl.cli import console
+from thermalctl.cli.run_lines import (
+    SCORE_NAMES,
+    StepLine,
+    describe_data,
+    describe_device,
+    describe_finding,
+    describe_model,
+    describe_rates,
+    describe_validation,
+    format_time,
+    label_rows,
+)
 
 if TYPE_CHECKING:
     from thermalctl.dataset.inspect import Inspection
     from thermalctl.engine.dry_run import DryRun
-    from thermalctl.engine.events import Event, RunStarted, StepDone, ValidationDone
+    from thermalctl.engine.events import Event, Finding, RunStarted
     from thermalctl.engine.train import TrainResult
     from thermalctl.models.pretrained import FittedWeights
 
@@ -26,32 +38,30 @@ class TrainingDisplay:
 
     def __init__(self) -> None:
         self._console = console.stderr()
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[facts]}"))
-        self._progress = Progress(
-            *columns, console=self._console, transient=True, disable=not self._console.is_terminal
-        )
-        self._task = self._progress.add_task("", total=None, facts="", visible=False)
+        self._line = StepLine(self._console)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._line.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._line.__exit__(kind, error, trace)
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
-        from thermalctl.engine.events import RunStarted, StepDone
+        from thermalctl.engine.events import Finding, RunStarted, StepDone
 
         if isinstance(event, RunStarted):
             for line in describe_start(event):
                 self._console.print(line)
         elif isinstance(event, StepDone):
-            self._show_step(event)
+            self._line.show(event)
+        elif isinstance(event, Finding):
+            self._console.print(describe_finding(event))
         else:
-            self._console.print(_describe_validation(event))
+            self._console.print(describe_validation(event))
 
     def announce(self, text: str) -> None:
         """Show which part of a longer work comes next."""
@@ -67,40 +77,23 @@ class TrainingDisplay:
             if finding.status != "ok":
                 self._console.print(console.style_status(finding.status), f"{finding.topic}: {finding.text}")
 
-    def _show_step(self, event: StepDone) -> None:
-        facts = (
-            f"loss {event.loss:.3f}  lr {event.lr:.2g}  {event.clips_per_s:.0f} clips/s  {event.memory_gib:.1f} GiB"
-            f"  {_format_time(event.seconds_left)} left"
-        )
-        width = len(str(event.num_steps))
-        self._progress.update(
-            self._task,
-            visible=True,
-            total=event.num_steps,
-            completed=event.step,
-            description=f"epoch {event.epoch}/{event.max_epochs} {event.step:>{width}}/{event.num_steps}",
-            facts=facts,
-        )
-
 
 def describe_start(started: RunStarted, *, weights: str | None = None) -> list[Text]:
     """Return what a run is about to do, a labelled line each; `weights` replaces what is said of those."""
-    present = sum(count > 0 for count in started.train_counts) if started.train_counts else len(started.classes)
-    classes = f"{len(started.classes)} classes ({present} in train)"
     rows = [
-        ("data", f"{started.num_train} train, {started.num_val} val clips, {classes}"),
-        ("model", f"{started.model}, {started.num_parameters / 1e6:.1f} M parameters"),
+        ("data", describe_data(started)),
+        ("model", describe_model(started)),
         ("weights", weights or _describe_weights(started)),
         *([("", _describe_fit(started.fitted))] if started.fitted and not weights else []),
-        ("rates", _describe_rates(started)),
-        ("device", f"{started.device}, {started.precision}, batch {started.batch_size}"),
+        ("rates", describe_rates(started)),
+        ("device", describe_device(started)),
         ("run", str(started.work_dir)),
     ]
     if started.incomplete_share:
         rows.insert(1, ("", f"{started.incomplete_share:.1%} of the training frames are incomplete; repaired"))
     if started.class_weights:
         rows.insert(2, ("", _describe_class_weights(started)))
-    return [Text.assemble((f"{label:<8} ", "bold"), text) for label, text in rows]
+    return label_rows(rows)
 
 
 def show_result(result: TrainResult) -> None:
@@ -110,7 +103,7 @@ def show_result(result: TrainResult) -> None:
         return
     ended = "stopped early after" if result.stopped_early else "trained for"
     epochs = f"{result.epochs} epoch{'' if result.epochs == 1 else 's'}"
-    console.print_line(f"{ended} {epochs} in {_format_time(result.seconds)}")
+    console.print_line(f"{ended} {epochs} in {format_time(result.seconds)}")
     table = console.plain_table(
         "", "top-1", "top-3", "mean class", "checkpoint", right=("top-1", "top-3", "mean class")
     )
@@ -118,12 +111,23 @@ def show_result(result: TrainResult) -> None:
     if result.best_epoch is not None:
         rows.append((f"best, epoch {result.best_epoch}", result.best, result.best_checkpoint))
     for name, metrics, checkpoint in rows:
-        scores = [f"{100 * metrics[key]:.1f}" if key in metrics else "" for key in _SCORE_KEYS]
+        scores = [f"{100 * metrics[key]:.1f}" if key in metrics else "" for key in SCORE_NAMES]
         table.add_row(name, *scores, checkpoint.name if checkpoint else "")
     console.print_table(table)
+    if result.findings:
+        console.print_line()
+        _show_findings(result.findings)
     if result.best_epoch is not None:
         console.print_note("The best epoch was chosen on these same clips, so its figures flatter.")
     console.print_unwrapped(f"next: thermalctl test {shlex.quote(str(result.work_dir))}")
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
+    """Print what was wrong with a training, each with what to try next time."""
+    table = console.plain_table("noticed in", "what, and what to try")
+    for finding in findings:
+        table.add_row(f"epoch {finding.epoch}", f"{finding.text}\ntry: {finding.advice}")
+    console.print_table(table)
 
 
 def describe_interruption(work_dir: Path) -> str:
@@ -152,16 +156,6 @@ def show_dry_run(found: DryRun) -> None:
             console.print_unwrapped(f"fix: {found.fix}")
     else:
         console.print_line("\nTraining can start; nothing was written.")
-
-
-_SCORE_KEYS = ("acc/top1", "acc/top3", "acc/mean_class")
-
-
-def _describe_validation(event: ValidationDone) -> Text:
-    names = {"acc/top1": "top-1", "acc/top3": "top-3", "acc/mean_class": "mean class"}
-    scores = "  ".join(f"{names[key]} {100 * event.metrics[key]:4.1f}" for key in _SCORE_KEYS if key in event.metrics)
-    text = Text(f"epoch {event.epoch:<4} loss {event.train_loss:.3f}  {scores}")
-    return text.append("  best so far", style="green") if event.is_best else text
 
 
 def _describe_weights(started: RunStarted) -> str:
@@ -198,17 +192,6 @@ def _show_fit(fitted: FittedWeights) -> None:
     console.print_table(table)
 
 
-def _describe_rates(started: RunStarted) -> str:
-    rates = ", ".join(f"{part} {rate:g}" for part, rate in started.rates.items())
-    return f"{rates}; {started.warmup_epochs} of {started.max_epochs} epochs warm up"
-
-
 def _describe_class_weights(started: RunStarted) -> str:
     weights = [w for w, count in zip(started.class_weights, started.train_counts, strict=False) if count]
     return f"class weights from {min(weights):.2g} to {max(weights):.2g} (each in the log)"
-
-
-def _format_time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -42,8 +42,4 @@ param_scheduler = [
     dict(type="CosineAnnealingLR", T_max=90, eta_min=1e-6, by_epoch=True, begin=10, end=100),
 ]
 
-# Not in the catalog, so it is fetched when the first training wants it.
-load_from = (
-    "https://download.openmmlab.com/mmaction/v1.0/recognition/uniformerv1/"
-    "uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb_20221219-c630a037.pth"
-)
+load_from = "uniformer_s_16x4_kinetics400"

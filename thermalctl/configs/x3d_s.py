@@ -1,7 +1,8 @@
 """X3D-S: a small 3D network with Kinetics-400 weights; the guide's recipe of slowfast_r50.py otherwise.
 
-A tenth of the parameters of slowfast-r50 and a hundredth of its multiplications: for a small GPU, or to run on a CPU
-once it is trained. Its depthwise convolutions gain less time than that. X3D: https://arxiv.org/abs/2004.04730
+A tenth of the parameters of slowfast-r50 and a fifth of its memory: for a small GPU, or to run on a CPU once it is
+trained. It does a 36th of the multiplications in a sixth of the time: its depthwise convolutions mostly wait for
+memory. X3D: https://arxiv.org/abs/2004.04730
 """
 
 _base_ = "slowfast_r50.py"

@@ -64,7 +64,8 @@ def export_onnx(
     With `input_kind` "raw" the input is (N, T, H, W) float32, deg C as recorded: repair, scaling, resizing and
     normalisation are in the file. A model of people has a second input, `regions` float32: x, y, width, height in
     pixels of the square to look at, (N, T, 4) where it follows them, else (N, 4). With "rgb" the input is the model's
-    own, (N, C, T, h, w) float32, normalised. The output is (N, K) float32, probabilities. N is free.
+    own, normalised: (N, C, T, h, w) float32, or (N, T, C, h, w) of a model of images. The output is (N, K) float32,
+    probabilities. N is free.
 
     Args:
         restored: the model.

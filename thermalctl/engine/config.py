@@ -21,6 +21,7 @@ from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.engine.architecture import fit_architecture
 from thermalctl.engine.choices.class_weights import fill_imbalance
+from thermalctl.engine.choices.watching import settle_backends
 from thermalctl.engine.edits import apply_options
 from thermalctl.engine.options import CONFIGS_DIR, LOADERS, TrainOptions
 from thermalctl.engine.overrides import apply_overrides, check_kept, check_overrides
@@ -114,7 +115,7 @@ def complete_config(
         fill_imbalance(cfg, None)
     cfg.work_dir = str(work_dir)
     cfg.device = device
-    _collect_in_work_dir(cfg, work_dir)
+    settle_backends(cfg, work_dir)
     for key in ("val_evaluator", "test_evaluator"):
         if cfg.get(key):
             cfg[key] = _extend_accuracy(cfg[key])
@@ -195,12 +196,6 @@ def iterate_datasets(cfg: Config) -> Iterator[tuple[str, Any]]:
             leaf = leaf.dataset
         if leaf is not None:
             yield ("train" if loader == "train_dataloader" else "val"), leaf
-
-
-def _collect_in_work_dir(cfg: Config, work_dir: Path) -> None:
-    for backend in (cfg.get("visualizer") or {}).get("vis_backends") or []:
-        if backend.get("type") == "TensorboardVisBackend":
-            backend.setdefault("save_dir", str(work_dir / "tf_logs"))
 
 
 def _extend_accuracy(evaluator: Any) -> Any:

@@ -25,6 +25,8 @@ CONFUSION_NAME, CLIPS_NAME = "val_confusion.png", "val_clips.png"
 MAX_CLASSES = 60
 #: Frames of each clip that are shown, evenly spread.
 NUM_FRAMES = 6
+#: Sizes in inches: of a frame's place, and of the line above it.
+COLUMN_IN, ROW_IN, TITLE_IN = 1.5, 1.35, 0.3
 DPI = 100
 _RIGHT, _WRONG = "#1a7f37", "#b42318"
 
@@ -131,8 +133,22 @@ def draw_confusion_image(judged: Judged, classes: Sequence[str]) -> NDArray[np.u
 def draw_clips(clips: Sequence[ShownClip]) -> NDArray[np.uint8]:
     """Return clips as strips of frames, one below the other, (H, W, 3); each in its own range of temperatures."""
     num_frames = max(len(clip.frames_c) for clip in clips)
-    figure = Figure(figsize=(1.5 * num_frames, 1.35 * len(clips)), dpi=DPI, layout="constrained")
-    grid = figure.subplots(len(clips), num_frames, squeeze=False)
+    height_in = ROW_IN * len(clips)
+    figure = Figure(figsize=(COLUMN_IN * num_frames, height_in), dpi=DPI)
+    # Not laid out by matplotlib, which would make the first frame as wide as the line above it.
+    grid = figure.subplots(
+        len(clips),
+        num_frames,
+        squeeze=False,
+        gridspec_kw={
+            "left": 0,
+            "right": 1,
+            "bottom": 0,
+            "top": 1 - TITLE_IN / height_in,
+            "hspace": 0.3,
+            "wspace": 0.02,
+        },
+    )
     for row, clip in zip(grid, clips, strict=True):
         low_c, high_c = np.percentile(clip.frames_c, (1, 99))  # a lost frame is at absolute zero
         for axes, frame_c in zip(row, clip.frames_c, strict=False):

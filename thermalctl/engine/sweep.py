@@ -8,40 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from thermalctl.dataset.layout import DatasetLayout, find_dataset
-from thermalctl.dataset.resplit import list_keyframes
-from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.dataset.splitting import SplitRule, deal_folds, list_splittable
+from thermalctl.dataset.splitting import SplitRule
 from thermalctl.engine.checkpoints import find_last
 from thermalctl.engine.config import DEFAULT_CONFIGS
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.plan import TrainingPlan, choose_work_dir, find_config_copy, plan_training
+from thermalctl.engine.sweep_folds import FOLDS_FOLDER, NewFolds, find_folds, plan_new_folds
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import RequestError
 from thermalctl.evaluation.runs import list_runs
-from thermalctl.evaluation.sweep_summary import SWEEP_FILE, RunOutcome, find_sweep, read_outcomes
+from thermalctl.evaluation.sweep_record import SWEEP_FILE, find_sweep, read_outcomes
+from thermalctl.evaluation.sweep_summary import RunOutcome
 
-#: Where a sweep keeps the folds that it dealt itself.
-FOLDS_FOLDER = "folds"
-#: Of the dealing, as in `split-dataset`: all seeds of a sweep are trained on the same folds.
-FOLDS_SEED = 42
 #: What may be told of the machine when a sweep goes on; everything else was decided when it began.
 _OF_THE_MACHINE = ("resume", "device", "num_workers")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewFolds:
-    """Folds that are dealt when the sweep begins.
-
-    Attributes:
-        source: the dataset; every keyframe of every split of it is dealt.
-        rule: what is never divided.
-        num_folds: K.
-    """
-
-    source: ThermalDataset
-    rule: SplitRule
-    num_folds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +63,6 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def parse_folds(text: str) -> int | Path:
-    """Return how many folds to deal, from a number, or else the folder of prepared ones."""
-    return int(text) if re.fullmatch(r"\d+", text) else Path(text)
-
-
 def plan_sweep(
     *,
     config: str | None,
@@ -126,7 +101,7 @@ def plan_sweep(
         prepared = find_folds(folds)
         notes.append(f"folds: {', '.join(str(path) for path in prepared.values())}")
     elif folds is not None:
-        new_folds = _plan_folds(data, split_rule or "session", folds)
+        new_folds = plan_new_folds(data, split_rule or "session", folds)
         data = new_folds.source.layout.root
         prepared = {number: work_dir / FOLDS_FOLDER / f"fold_{number}" for number in range(1, folds + 1)}
         splits = " and ".join(new_folds.source.splits)
@@ -168,25 +143,6 @@ def plan_run(plan: SweepPlan, run: RunOutcome) -> TrainingPlan:
     )
 
 
-def find_folds(folder: Path) -> dict[int, Path]:
-    """Return the datasets fold_1, fold_2, ... in a folder, by number.
-
-    Raises:
-        RequestError: if there are fewer than two.
-    """
-    found = {
-        int(match[1]): path
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if (match := re.fullmatch(r"fold_(\d+)", path.name)) and DatasetLayout(path).is_dataset()
-    }
-    if len(found) < 2:
-        raise RequestError(
-            f"--folds {folder}: holds {len(found)} folds, expected the datasets fold_1, fold_2, ...",
-            hint=f"thermalctl split-dataset --folds 2 --output {folder}  writes them; or deal them here: --folds 2",
-        )
-    return dict(sorted(found.items()))
-
-
 def _check_request(
     *,
     data: Path | None,
@@ -225,10 +181,10 @@ def _plan_resumed(work_dir: Path | None, options: TrainOptions, others: list[str
             f"--resume: {where}",
             hint="name the sweep's folder with --work-dir, or leave --resume out to begin one",
         )
-    kept = {name: getattr(options, name) for name in _OF_THE_MACHINE}
-    if others or options != TrainOptions(**kept):
+    others += _list_edits(options)
+    if others:
         raise RequestError(
-            f"--resume: the sweep in {found} goes on as it was planned{_say_flags(others)}",
+            f"--resume: the sweep in {found} goes on as it was planned, without {', '.join(others)}",
             hint=f"thermalctl train --resume --work-dir {found}; of other flags only --device and --num-workers fit",
         )
     runs = read_outcomes(found)
@@ -241,8 +197,17 @@ def _plan_resumed(work_dir: Path | None, options: TrainOptions, others: list[str
     return dataclasses.replace(plan, first=first, notes=(note,))
 
 
-def _say_flags(flags: list[str]) -> str:
-    return f", without {', '.join(flags)}" if flags else ""
+def _list_edits(options: TrainOptions) -> list[str]:
+    """Return the flags that were given and are not about the machine alone."""
+    usual = TrainOptions()
+    given = [
+        field.name
+        for field in dataclasses.fields(options)
+        if field.name not in _OF_THE_MACHINE
+        and getattr(options, field.name) != getattr(usual, field.name)
+        and getattr(options, field.name) not in ((), [])  # what the command line gives for a list that was not
+    ]
+    return [f"--{'cfg-options' if name == 'overrides' else name.replace('_', '-')}" for name in given]
 
 
 def _check_free(work_dir: Path) -> None:
@@ -253,13 +218,6 @@ def _check_free(work_dir: Path) -> None:
     if work_dir.exists() and (not work_dir.is_dir() or any(work_dir.iterdir())):
         what = "holds a run" if work_dir.is_dir() and list_runs(work_dir) else "is not an empty folder"
         raise RequestError(f"{work_dir}: {what}; a sweep has a folder of its own", hint="name another with --work-dir")
-
-
-def _plan_folds(data: Path | None, rule: SplitRule, num_folds: int) -> NewFolds:
-    dataset = load_dataset(find_dataset(data).layout)
-    items = list_splittable(list(list_keyframes(dataset).values()), dataset.sessions)
-    deal_folds(items, rule, num_folds=num_folds, seed=FOLDS_SEED)  # refuses what cannot be dealt
-    return NewFolds(source=dataset, rule=rule, num_folds=num_folds)
 
 
 def _name_runs(seeds: Sequence[int], folds: dict[int, Path]) -> tuple[RunOutcome, ...]:

@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from thermalctl.dataset.resplit import resplit_into_folds
 from thermalctl.engine.config import iterate_datasets
 from thermalctl.engine.events import OnEvent
 from thermalctl.engine.plan import TrainingPlan
@@ -22,18 +21,14 @@ from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.restore import restore_model
 from thermalctl.engine.score import score_split
 from thermalctl.engine.starting import find_start
-from thermalctl.engine.sweep import FOLDS_FOLDER, FOLDS_SEED, NewFolds, SweepPlan, plan_run
+from thermalctl.engine.sweep import SweepPlan, plan_run
+from thermalctl.engine.sweep_folds import FOLDS_FOLDER, deal_new_folds
 from thermalctl.engine.train import TrainResult, train
 from thermalctl.errors import ThermalctlError
 from thermalctl.evaluation.predictions import Predictions, write_predictions
 from thermalctl.evaluation.runs import predictions_path
-from thermalctl.evaluation.sweep_summary import (
-    RunOutcome,
-    SweepResult,
-    measure_predictions,
-    summarise_sweep,
-    write_sweep,
-)
+from thermalctl.evaluation.sweep_record import write_sweep
+from thermalctl.evaluation.sweep_summary import RunOutcome, SweepResult, measure_predictions, summarise_sweep
 from thermalctl.files import replace_file
 
 #: What ends one run and not the sweep: what a user can mend, and what a machine does to long work (its memory, its
@@ -92,13 +87,6 @@ def _lay_out(plan: SweepPlan) -> dict[str, TrainingPlan]:
             with replace_file(folder / Path(training.cfg.filename).name) as temporary:
                 training.cfg.dump(str(temporary))
     return trainings
-
-
-def deal_new_folds(folds: NewFolds, output: Path, *, window_frames: int) -> None:
-    """Write the folds as datasets whose recordings are linked, not copied."""
-    resplit_into_folds(
-        folds.source, output, folds.rule, num_folds=folds.num_folds, seed=FOLDS_SEED, window_frames=window_frames
-    )
 
 
 def find_window(cfg: Config) -> int:

@@ -36,6 +36,8 @@ OVERFITTING_LOSS_FACTOR = 1.5
 FEW_CLASSES_SHARE = 0.3
 #: Validations in a row at the full rate; fewer where the run ends.
 FEW_CLASSES_VALIDATIONS, FEW_CLASSES_AT_END = 5, 3
+#: Before so many steps at the full rate, every model answers with the most frequent class.
+FEW_CLASSES_STEPS = 20
 #: Half of the time: the device could train twice as fast.
 STARVING_SHARE = 0.5
 #: What `--dropout` is worth trying.
@@ -94,11 +96,11 @@ def find_standstill(history: History, run: Circumstances) -> Trouble | None:
     has_learnt = last.accuracy is not None and last.accuracy > run.majority_share + FLAT_MARGIN
     if has_learnt or now < FLAT_SHARE * first.loss:
         return None
+    rate = f"--lr {10 * run.lr:.3g}, ten times as much," if run.lr else "a rate above 0 (--lr)"
     return Trouble(
         topic="loss not falling",
         text=f"the loss is {now:.3g} after {last.epoch} epochs, and was {first.loss:.3g} in epoch {first.epoch}",
-        advice=f"--lr {10 * run.lr:.3g}, ten times as much, or pretrained weights (--load-from); the clips and their "
-        "labels are shown by: thermalctl preview",
+        advice=f"{rate} or pretrained weights (--load-from); thermalctl preview shows whether the labels fit the clips",
     )
 
 
@@ -161,7 +163,8 @@ def find_unpredicted(history: History, run: Circumstances, *, num_validations: i
     """Return whether the model has answered with few of the classes for so many validations at the full rate."""
     at_full_rate = [entry for entry in history.judgements if entry.epoch > run.warmup_epochs][-num_validations:]
     counts = [entry.num_predicted for entry in at_full_rate if entry.num_predicted is not None]
-    if len(counts) < num_validations:
+    num_steps = sum(entry.num_steps for entry in history.epochs if entry.epoch > run.warmup_epochs)
+    if len(counts) < num_validations or num_steps < FEW_CLASSES_STEPS:
         return None
     num_true, most = at_full_rate[-1].num_true, max(counts)
     if num_true < 2 or most > max(1, int(FEW_CLASSES_SHARE * num_true)):

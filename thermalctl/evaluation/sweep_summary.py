@@ -1,35 +1,26 @@
 """What several trainings of one model come to: each run's scores, and how far they lie apart.
 
 A single training is one draw of many: of the seed (initial weights, order of clips, augmentation) and, over folds, of
-what is held out. The record is kept as `sweep.json` beside the runs.
+what is held out.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
-from thermalctl.errors import PredictionsError, RequestError
+from thermalctl.errors import PredictionsError
 from thermalctl.evaluation.metrics import compute_metrics
 from thermalctl.evaluation.pooling import pool_predictions
 from thermalctl.evaluation.predictions import Predictions, read_predictions
-from thermalctl.evaluation.runs import find_run, predictions_path
-from thermalctl.files import write_json
-
-#: In the folder of the sweep, which holds one folder for each run.
-SWEEP_FILE = "sweep.json"
-FORMAT = "thermalctl sweep"
-FORMAT_VERSION = 1
+from thermalctl.evaluation.runs import predictions_path
 
 Status = Literal["waiting", "finished", "failed"]
-_STATUSES = ("waiting", "finished", "failed")
 #: Of the intervals that are told.
 CONFIDENCE = 0.95
 
@@ -129,7 +120,7 @@ def summarise_sweep(work_dir: Path, runs: Sequence[RunOutcome]) -> SweepResult:
         best=_measure_spreads([run.best for run in finished]),
         pooled=_measure_spreads([measure_predictions(predictions) for predictions in pooled]),
         pooled_clips=pooled[0].num_samples if pooled else None,
-        caveats=_list_caveats(finished),
+        caveats=_list_caveats(finished, has_pooled=bool(pooled)),
     )
 
 
@@ -149,60 +140,6 @@ def measure_predictions(predictions: Predictions) -> dict[str, float]:
     metrics = compute_metrics(predictions)
     named = {"acc/top1": metrics.top1, "acc/top3": metrics.top3, "acc/mean_class": metrics.mean_class_accuracy}
     return {name: value for name, value in named.items() if value is not None}
-
-
-def find_sweep(work_dir: Path | None) -> Path | None:
-    """Return the folder of the sweep that is meant: `work_dir`, or the one that the newest run is part of; else None.
-
-    Raises:
-        RequestError: if no folder is named and there is no run, or several are equally new.
-    """
-    folder = find_run(None).folder.parent if work_dir is None else work_dir
-    return folder if (folder / SWEEP_FILE).is_file() else None
-
-
-def write_sweep(result: SweepResult) -> None:
-    """Write `sweep.json` into the sweep's folder."""
-    values = {"format": FORMAT, "version": FORMAT_VERSION, **dataclasses.asdict(result)}
-    del values["work_dir"]  # the file lies in it, wherever it is moved
-    write_json(result.work_dir / SWEEP_FILE, values)
-
-
-def read_outcomes(work_dir: Path) -> tuple[RunOutcome, ...]:
-    """Return the runs of the sweep in a folder.
-
-    Raises:
-        RequestError: if there is none, or its record is damaged.
-    """
-    path = work_dir / SWEEP_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(
-            f"{work_dir}: holds no sweep", hint="thermalctl train --seeds 42,123,456  makes one"
-        ) from None
-    except ValueError as error:
-        raise RequestError(
-            f"{path}: is not JSON ({error})", hint="begin the sweep anew in another --work-dir"
-        ) from error
-    if not isinstance(values, dict) or (values.get("format"), values.get("version")) != (FORMAT, FORMAT_VERSION):
-        raise RequestError(f"{path}: is no record of a sweep, or of another version", hint="name another --work-dir")
-    return tuple(_parse_outcome(entry, path) for entry in values.get("runs", []))
-
-
-def _parse_outcome(entry: Any, path: Path) -> RunOutcome:
-    known = {each.name for each in dataclasses.fields(RunOutcome)}
-    if not isinstance(entry, dict) or set(entry) != known:
-        raise RequestError(f"{path}: a run is {entry!r}, expected {', '.join(sorted(known))}")
-    name, is_number = entry["name"], (type(None), int)
-    is_folder = isinstance(name, str) and Path(name).name == name and name.isprintable()
-    if (
-        not is_folder
-        or entry["status"] not in _STATUSES
-        or not all(isinstance(entry[number], is_number) for number in ("seed", "fold", "epochs", "best_epoch"))
-    ):
-        raise RequestError(f"{path}: the run {name!r} is not as train writes it")
-    return RunOutcome(**entry)
 
 
 def _measure_spreads(runs: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
@@ -235,7 +172,7 @@ def _read_last_predictions(work_dir: Path, run: RunOutcome) -> Predictions | Non
     return predictions if Path(predictions.provenance.checkpoint).name == run.last_checkpoint else None
 
 
-def _list_caveats(finished: Sequence[RunOutcome]) -> tuple[str, ...]:
+def _list_caveats(finished: Sequence[RunOutcome], *, has_pooled: bool) -> tuple[str, ...]:
     num_seeds = len({run.seed for run in finished})
     num_folds = len({run.fold for run in finished if run.fold is not None})
     caveats = []
@@ -245,6 +182,11 @@ def _list_caveats(finished: Sequence[RunOutcome]) -> tuple[str, ...]:
         caveats.append(
             f"The spread over {num_folds} folds gives no interval: their training clips overlap, and each is judged on "
             "clips of its own."
+        )
+    if has_pooled:
+        caveats.append(
+            "Folds as one: every clip once, judged by a model that never saw it; a class that only one fold holds does "
+            "not count more for it. Its ± is over seeds."
         )
     if len(finished) == 1:
         caveats.append("One run has no spread: how far another seed would be from it is not known.")

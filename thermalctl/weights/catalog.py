@@ -26,7 +26,7 @@ class PretrainedWeights:
         mmaction2_name: what MMAction2 calls the model and its configuration.
         architecture: the network, in words.
         num_frames: of a clip that it was trained on.
-        frame_interval: each how many-th frame of the video the clip has.
+        frame_interval: each how many-th frame of the video the clip has; None where they are spread over all of it.
         input_size: height and width of its frames, pixels.
         kinetics400_top1: top-1 accuracy on Kinetics-400's validation set, percent.
         num_parameters: of the whole network with its Kinetics-400 head.
@@ -39,7 +39,7 @@ class PretrainedWeights:
     mmaction2_name: str
     architecture: str
     num_frames: int
-    frame_interval: int
+    frame_interval: int | None
     input_size: tuple[int, int]
     kinetics400_top1: float
     num_parameters: int
@@ -61,7 +61,8 @@ class PretrainedWeights:
     def input(self) -> str:
         """What it was trained on, as "32x2, 224x224": 32 frames, every second one, of 224x224 pixels."""
         height, width = self.input_size
-        return f"{self.num_frames}x{self.frame_interval}, {height}x{width}"
+        frames = f"{self.num_frames}x{self.frame_interval}" if self.frame_interval else f"{self.num_frames} spread"
+        return f"{frames}, {height}x{width}"
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -151,6 +152,32 @@ CATALOG = (
         folder_url=f"{_PUBLISHER}/x3d/facebook",
         file_names=("x3d_s_13x6x1_facebook-kinetics400-rgb_20201027-623825a0.pth",),
         config="x3d-s",
+    ),
+    PretrainedWeights(
+        name="tsm_r50_1x1x8_kinetics400",
+        mmaction2_name="tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb",
+        architecture="TSM R50",
+        num_frames=8,
+        frame_interval=None,
+        input_size=(224, 224),
+        kinetics400_top1=73.18,
+        num_parameters=23_870_000,
+        folder_url=f"{_PUBLISHER}/tsm/tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb",
+        file_names=("tsm_imagenet-pretrained-r50_8xb16-1x1x8-50e_kinetics400-rgb_20220831-64d69186.pth",),
+        config="tsm-r50",
+    ),
+    PretrainedWeights(
+        name="uniformer_s_16x4_kinetics400",
+        mmaction2_name="uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb",
+        architecture="UniFormer-S",
+        num_frames=16,
+        frame_interval=4,
+        input_size=(224, 224),
+        kinetics400_top1=80.9,
+        num_parameters=21_400_400,
+        folder_url=f"{_PUBLISHER}/uniformerv1",
+        file_names=("uniformer-small_imagenet1k-pre_16x4x1_kinetics400-rgb_20221219-c630a037.pth",),
+        config="uniformer-s",
     ),
 )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 PANEL = "Watching"
 
 LogToOption = Annotated[
-    list[Literal["tensorboard", "wandb", "mlflow", "none"]] | None,
+    list[str] | None,
     typer.Option(
         "--log-to",
         metavar="tensorboard|wandb|mlflow|none",

@@ -20,7 +20,7 @@ USUAL_METRIC = "acc/top1"
 #: An improvement of less is none. The finetuning guide's.
 USUAL_MIN_DELTA = 0.001
 #: What `thermalctl.engine.accuracy.ClassAccuracy` adds to MMAction2's AccMetric.
-_ADDED_METRICS = ("top3", "mean_class")
+_ADDED_METRICS = ("top3", "mean_class", "log_loss")
 _ACCURACIES = frozenset({"AccMetric", "ClassAccuracy"})
 
 

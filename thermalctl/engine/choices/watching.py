@@ -17,10 +17,10 @@ from thermalctl.errors import ConfigError, RequestError
 LogTo = Literal["tensorboard", "wandb", "mlflow", "none"]
 
 PICTURES = "thermalctl.engine.pictures.PictureHook"
-#: MMEngine's backends, and the package that each needs.
+#: MMEngine's backends, ours for one of them, and the package that each needs.
 BACKENDS = {
     "tensorboard": ("TensorboardVisBackend", "tensorboard"),
-    "wandb": ("WandbVisBackend", "wandb"),
+    "wandb": ("thermalctl.engine.boards.WandbBackend", "wandb"),
     "mlflow": ("MLflowVisBackend", "mlflow"),
 }
 #: Under which runs are collected there.
@@ -102,12 +102,13 @@ def settle_backends(cfg: Config, work_dir: Path) -> None:
     a database, or for the server that $MLFLOW_TRACKING_URI names; as of 3.17 it refuses MMEngine's default, a folder.
     """
     for backend in list_backends(cfg):
-        if backend.get("type") == "TensorboardVisBackend":
+        name = str(backend.get("type")).rpartition(".")[2]
+        if name == "TensorboardVisBackend":
             backend.setdefault("save_dir", str(work_dir / "tf_logs"))
-        elif backend.get("type") == "WandbVisBackend":
+        elif name in ("WandbVisBackend", "WandbBackend"):
             backend.setdefault("save_dir", str(work_dir))
             backend.setdefault("init_kwargs", {}).setdefault("name", work_dir.name)
-        elif backend.get("type") == "MLflowVisBackend":
+        elif name == "MLflowVisBackend":
             own = f"sqlite:///{(work_dir / 'mlflow.db').resolve()}"
             backend.setdefault("save_dir", str(work_dir / "mlflow"))
             backend.setdefault("tracking_uri", os.environ.get("MLFLOW_TRACKING_URI", own))

@@ -1,0 +1,161 @@
+"""`thermalctl train --follow`: how a run goes, or went, that was started elsewhere; read from its `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from thermalctl.cli import console
+from thermalctl.cli.run_lines import (
+    StepLine,
+    describe_data,
+    describe_device,
+    describe_finding,
+    describe_model,
+    describe_validation,
+    format_time,
+    label_rows,
+)
+from thermalctl.errors import NotHeldError
+from thermalctl.evaluation.run_log import METRICS_FILE, LoggedRecord, LogReader, read_run_log
+from thermalctl.evaluation.run_records import Finding, RunEnded, RunHeader, StepDone, ValidationDone
+
+#: How often the log is looked at.
+POLL_S = 1.0
+#: A run is silent when nothing came for so long, and for so many times the longest pause it made before.
+SILENT_LEAST_S, SILENT_FACTOR = 120.0, 5.0
+
+
+def follow_run(work_dir: Path, *, as_json: bool = False, poll_s: float = POLL_S) -> None:
+    """Show a run until it ends; of a finished one, all of it.
+
+    Args:
+        work_dir: the run's folder.
+        as_json: print what there is so far as JSON and stop.
+        poll_s: seconds between two looks.
+
+    Raises:
+        RequestError: if the folder holds no log of a run.
+        NotHeldError: if the run's process is gone and left no end.
+    """
+    log = read_run_log(work_dir)
+    if as_json:
+        console.print_json(log)
+        return
+    screen = console.stdout()
+    reader = LogReader(work_dir / METRICS_FILE)
+    with StepLine(screen) as line:
+        follower = Follower(work_dir, screen, line)
+        while True:
+            for logged in reader.read_new():
+                follower.show(logged)
+            if follower.has_ended:
+                break
+            if follower.is_process_gone():
+                for logged in reader.read_new():  # it may have ended since the last look
+                    follower.show(logged)
+                break
+            follower.check_silence(time.time())
+            time.sleep(poll_s)
+    for text in reader.damaged:
+        console.print_note(text)
+    if not follower.has_ended:
+        header = follower.header
+        assert header is not None
+        raise NotHeldError(
+            f"{work_dir}: its process ({header.pid} on {header.host}) is gone and left no end; it was killed",
+            hint=f"go on with: thermalctl train --resume --work-dir {shlex.quote(str(work_dir))}",
+        )
+
+
+class Follower:
+    """Shows the records of a run one after the other and watches that they keep coming.
+
+    Args:
+        work_dir: the run's folder.
+        screen: where lines are printed.
+        line: the moving line.
+
+    Attributes:
+        header: of the run, or of its last resumption.
+        has_ended: whether it said that it ended.
+    """
+
+    def __init__(self, work_dir: Path, screen: Console, line: StepLine) -> None:
+        self.work_dir = work_dir
+        self.header: RunHeader | None = None
+        self.has_ended = False
+        self._screen = screen
+        self._line = line
+        self._last_s = 0.0
+        self._longest_pause_s = 0.0
+        self._is_silent = False
+
+    def show(self, logged: LoggedRecord) -> None:
+        """Show a record."""
+        record = logged.record
+        if isinstance(record, RunHeader):
+            self._longest_pause_s = 0.0
+            self._begin(record)
+        else:
+            self._longest_pause_s = max(self._longest_pause_s, logged.time_s - self._last_s)
+        self._last_s, self._is_silent = logged.time_s, False
+        if isinstance(record, StepDone):
+            self._line.show(record)
+        elif isinstance(record, ValidationDone):
+            self._screen.print(describe_validation(record))
+        elif isinstance(record, Finding):
+            self._screen.print(describe_finding(record))
+        elif isinstance(record, RunEnded):
+            self.has_ended = True
+            self._screen.print(_describe_end(record))
+
+    def is_process_gone(self) -> bool:
+        """Return whether the run's process is no more; where it runs on another machine, nobody knows."""
+        if self.header is None or self.header.host != socket.gethostname():
+            return False
+        try:
+            os.kill(self.header.pid, 0)  # sends nothing
+        except ProcessLookupError:
+            return True
+        except PermissionError:  # it is another user's
+            return False
+        return False
+
+    def check_silence(self, now_s: float) -> None:
+        """Tell once if nothing has come for much longer than before."""
+        silent_s = now_s - self._last_s
+        if self._is_silent or silent_s < max(SILENT_LEAST_S, SILENT_FACTOR * self._longest_pause_s):
+            return
+        self._is_silent = True
+        pause = format_time(self._longest_pause_s)
+        text = f"nothing new for {format_time(silent_s)}, and at most {pause} before: the run may hang or be gone"
+        self._screen.print(Text(text, style="yellow"))
+
+    def _begin(self, header: RunHeader) -> None:
+        is_known, self.header, self.has_ended = self.header is not None, header, False
+        if header.first_epoch > 1:
+            self._screen.print(Text(f"resumed, epoch {header.first_epoch} comes next", style="bold"))
+        if is_known and header.first_epoch > 1:
+            return
+        rows = [
+            ("data", describe_data(header)),
+            ("model", describe_model(header)),
+            ("weights", header.weights or "none: the model starts from random weights"),
+            ("device", describe_device(header)),
+            ("run", f"{self.work_dir}, {header.max_epochs} epochs"),
+        ]
+        for text in label_rows(rows):
+            self._screen.print(text)
+
+
+def _describe_end(end: RunEnded) -> Text:
+    epochs = f"{end.epochs} epoch{'' if end.epochs == 1 else 's'}"
+    text = Text(f"{end.status} after {epochs}, {format_time(end.seconds)}", style="bold")
+    return text.append(f": {end.reason}", style="not bold") if end.reason else text
