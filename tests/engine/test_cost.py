@@ -28,7 +28,7 @@ def measure(dataset: ThermalDataset, complete: Complete) -> Callable[..., ModelC
 
 
 #: MMAction2's own record (the metafile of each family): 10^9 multiply-adds, at the input that gives them.
-#: UniFormer's from its paper: 167 for four clips (Li et al. 2022, https://arxiv.org/abs/2201.04676, table 3).
+#: UniFormer's from its paper: 167 for four clips (Li et al. 2022, https://arxiv.org/abs/2201.04676).
 RECORDED = [
     ("slowfast-r50", 32, (256, 256), 36.3),
     ("slowfast-r50-8x8", 32, (256, 256), 66.1),
@@ -36,7 +36,7 @@ RECORDED = [
     ("slowonly-r50", 8, (256, 256), 54.75),
     ("tsm-r50", 8, (224, 224), 32.88),
     ("uniformer-s", 16, (224, 224), 167 / 4),
-    ("x3d-s", 13, (160, 160), 1.96),  # Feichtenhofer 2020, https://arxiv.org/abs/2004.04730, table 4
+    ("x3d-s", 13, (160, 160), 1.96),  # Feichtenhofer 2020, https://arxiv.org/abs/2004.04730
 ]
 
 

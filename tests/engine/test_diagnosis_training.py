@@ -135,7 +135,7 @@ def test_training_clips_far_better_known_than_val_are_overfitting(
     # A model that answers with the most frequent class in train: 5 of 12 are right, and none in val.
     biased = edit_weights(trained_run / "epoch_1.pth", tmp_path / "biased.pth", "cls_head.fc_cls.bias", 2, 6.0)
     training.dataset = load_dataset(DatasetLayout(contrary_dataset))
-    training.run(epochs=4, load_from=biased)
+    training.run(epochs=3, load_from=biased)
     (finding,) = find(training)
     assert (finding.topic, finding.epoch) == ("overfitting", 3)
     assert finding.text == "accuracy in train is 42 points above val (42% and 0%)"

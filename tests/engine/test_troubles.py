@@ -66,7 +66,7 @@ def test_loss_three_times_that_of_guessing_explodes() -> None:
     trouble = find_explosion(step([2.0, 2.0, 2.0, *[3.01 * guessing] * 5]), circumstances())
     assert trouble is not None
     assert trouble.topic == "learning rate"
-    assert trouble.text == "the loss explodes: 7.94 over the last 5 steps, and 2 at first"
+    assert trouble.text == "the loss explodes: 7.94 over the last 5 steps, 2 at first"
     assert trouble.advice == "--lr 0.002, a tenth of now"
     assert find_explosion(step([2.0, 2.0, 2.0, *[2.99 * guessing] * 5]), circumstances()) is None
 

@@ -112,7 +112,8 @@ def test_picture_lies_in_the_runs_folder(trained_run: Path, tmp_path: Path) -> N
     shutil.copy(trained_run / "metrics.jsonl", tmp_path)
     path = save_curves(tmp_path)
     assert path == tmp_path / "curves.png"
-    assert Image.open(path).size == (1200, 1000)
+    with Image.open(path) as picture:
+        assert picture.size == (1200, 1000)
 
 
 def test_folder_without_a_log_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ RGB_ONLY = frozenset({"C3D", "MobileNetV2", "MobileNetV2TSM", "OmniResNet", "Uni
 #: Models that compute image by image and pass something on from one to the next, so that they count a clip's frames.
 COUNTING = frozenset({"ResNetTSM", "MobileNetV2TSM", "ResNetTIN", "TANet", "TSMHead"})
 #: Backbones whose patches leave out what does not fill them: how many pixels each way make one of the last patches.
-#: UniFormer's patches have sides of 4, 2, 2 and 2 (Li et al. 2022, https://arxiv.org/abs/2201.04676, table 10).
+#: UniFormer's patches have sides of 4, 2, 2 and 2 (Li et al. 2022, https://arxiv.org/abs/2201.04676).
 PATCH_SIDES = {"UniFormer": 4 * 2 * 2 * 2}
 #: MMAction2's `ResNet3dSlowFast` and `ResNet3d` where a configuration is silent.
 _SLOWFAST_DEFAULTS = {"resample_rate": 8, "speed_ratio": 8, "channel_ratio": 8}

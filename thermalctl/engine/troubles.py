@@ -72,7 +72,7 @@ def find_explosion(history: History, run: Circumstances) -> Trouble | None:
     began, now = min(history.first_losses), float(np.median(history.last_losses))  # the second step may explode
     if now < EXPLODED_FACTOR * max(math.log(run.num_classes), began):
         return None
-    text = f"the loss explodes: {now:.3g} over the last {NUM_LAST_LOSSES} steps, and {began:.3g} at first"
+    text = f"the loss explodes: {now:.3g} over the last {NUM_LAST_LOSSES} steps, {history.first_losses[0]:.3g} at first"
     return Trouble(topic="learning rate", text=text, advice=_lower_rate(run))
 
 
