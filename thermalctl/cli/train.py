@@ -145,7 +145,8 @@ def train(
 
     flags = {field.name: context.params[field.name] for field in fields(TrainOptions) if field.name != "overrides"}
     options = TrainOptions(**flags, overrides=parse_overrides(pairs))
-    if seeds or folds or split_by or (resume and find_sweep(work_dir)):
+    is_sweep = any(flag is not None for flag in (seeds, folds, split_by))
+    if is_sweep or (resume and find_sweep(work_dir) is not None):
         train_sweep(
             config=config,
             data=data,

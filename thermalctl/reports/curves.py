@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from thermalctl.evaluation.run_log import RunLog, read_run_log
 from thermalctl.evaluation.run_records import ValidationDone
@@ -53,6 +54,7 @@ def draw_curves(log: RunLog) -> Figure:
         _mark_best(axes, log.validations)
         if axes is not rate and axes.get_legend_handles_labels()[0]:
             axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=11)
+    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     _mark_findings(loss, log)
     figure.suptitle(_describe(log), x=0.01, ha="left", fontsize=13, color=_INK, parse_math=False)
     return figure
