@@ -37,7 +37,7 @@ def edit_weights(source: Path, target: Path, name: str, place: Any, value: float
 
 
 def test_training_that_goes_well_is_told_nothing(training: Any) -> None:
-    result = training.run(epochs=4)
+    result = training.run(epochs=3)
     assert find(training) == []
     assert result.findings == ()
 

@@ -35,7 +35,7 @@ def test_losses_and_scores_arrive_in_tensorboard(trained_run: Path) -> None:
 
 
 def test_pictures_arrive_in_tensorboard_as_often_as_asked_for(training: Any) -> None:
-    training.run(epochs=3, picture_every=2)
+    training.run(epochs=2, picture_every=2)
     board = read_board(training.work_dir)
     for name in ("val_confusion.png", "val_clips.png"):
         (image,) = board.Images(name)

@@ -132,16 +132,16 @@ def test_metrics_that_are_listed_are_those_that_validation_gives(tiny: Config) -
 @pytest.mark.parametrize(
     ("evaluator", "metrics"),
     [
-        ({"type": "AccMetric"}, ("acc/top1", "acc/top5", "acc/mean1", "acc/top3", "acc/mean_class")),
+        ({"type": "AccMetric"}, ("acc/top1", "acc/top5", "acc/mean1", "acc/top3", "acc/mean_class", "acc/log_loss")),
         (
             [{"type": "mmaction.AccMetric", "metric_list": "top_k_accuracy", "prefix": "a",
               "metric_options": {"top_k_accuracy": {"topk": (2,)}}}],
-            ("a/top2", "a/top3", "a/mean_class"),
+            ("a/top2", "a/top3", "a/mean_class", "a/log_loss"),
         ),
         ({"type": "AccMetric", "metric_list": ("mean_average_precision",)},
-         ("acc/mean_average_precision", "acc/top3", "acc/mean_class")),
+         ("acc/mean_average_precision", "acc/top3", "acc/mean_class", "acc/log_loss")),
         ({"type": "AccMetric", "metric_options": {"top_k_accuracy": {"topk": 7}}},
-         ("acc/top7", "acc/mean1", "acc/top3", "acc/mean_class")),
+         ("acc/top7", "acc/mean1", "acc/top3", "acc/mean_class", "acc/log_loss")),
         ([{"type": "AccMetric"}, {"type": "ConfusionMatrix"}], None),
         (None, ()),
     ],
