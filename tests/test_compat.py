@@ -52,6 +52,17 @@ NEEDS = {
         "ColorJitter(hue=(-0.1, -0.1))({'imgs': [np.full((4, 4, 3), 90, np.uint8)]})",
         "out of bounds for uint8",
     ),
+    "lay_out_each_config_once": (
+        "import yapf.yapflib.yapf_api as yapf\n"
+        "original, laid_out = yapf.FormatCode, []\n"
+        "yapf.FormatCode = lambda text, **options: laid_out.append(text) or original(text, **options)\n"
+        "apply()\n"
+        "from mmengine import Config\n"
+        "first, again, other = (Config({'key': value}).pretty_text for value in (1, 1, 2))\n"
+        "assert (first, again, other) == ('key = 1\\n', 'key = 1\\n', 'key = 2\\n'), (first, again, other)\n"
+        "assert len(laid_out) == 2, 'the same was laid out twice'",
+        "the same was laid out twice",
+    ),
 }
 
 

@@ -26,6 +26,14 @@ def test_scores_are_written_where_report_looks(trained: Path, simulated: Path, t
     assert "drawn as in training" in outcome.out
 
 
+def test_dataset_that_the_run_was_trained_on_is_the_default(
+    trained: Path, simulated: Path, folder: Path, thermalctl: Run
+) -> None:
+    outcome = thermalctl("test", trained, "--output", folder / "own.npz")
+    assert outcome.code == 0, outcome.err
+    assert f"dataset: {simulated} (what the run was trained on)" in " ".join(outcome.err.split())
+
+
 def test_best_checkpoint_is_taken_unless_the_last_is_asked_for(
     trained: Path, simulated: Path, tmp_path: Path, thermalctl: Run
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,9 @@ def test_dry_run_tells_and_writes_nothing(folder: Path, thermalctl: Run) -> None
     outcome = thermalctl("train", *QUICK, "--dry-run", *SMALL)
     assert outcome.code == 0, outcome.err
     assert "4 x 1 x 1 x 16 x 16 x 24 goes in" in outcome.out
+    assert re.search(
+        r"^cost     \S+ GMACs a clip, a training step about \d+ MiB in float32$", outcome.out, re.MULTILINE
+    )
     assert "Training can start; nothing was written." in outcome.out
     assert not (folder / "work_dirs").exists()
 

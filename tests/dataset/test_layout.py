@@ -49,6 +49,15 @@ def test_variable_comes_before_a_search(tmp_path: Path, monkeypatch: pytest.Monk
     assert (found.layout.root, found.how) == (far, "from $THERMALCTL_DATA")
 
 
+def test_what_a_run_was_trained_on_comes_before_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THERMALCTL_DATA", str(make_dataset(tmp_path / "named")))
+    trained_on = make_dataset(tmp_path / "fold_1")
+    found = find_dataset(None, trained_on=trained_on)
+    assert (found.layout.root, found.how) == (trained_on, "what the run was trained on")
+    assert find_dataset(None, trained_on=tmp_path / "gone").how == "from $THERMALCTL_DATA"
+    assert find_dataset(tmp_path / "named", trained_on=trained_on).how == "from --data"
+
+
 def test_only_dataset_below_is_found_two_folders_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_dataset(tmp_path / "ThermalDataGen" / "thermal_action_dataset")
     monkeypatch.chdir(tmp_path)
@@ -62,7 +71,7 @@ def test_current_folder_may_be_the_dataset(tmp_path: Path) -> None:
     assert (found.layout.root, found.how) == (tmp_path, "the current folder")
 
 
-@pytest.mark.parametrize("hidden", [".venv", "node_modules", "work_dirs", "a/b/c/d"])
+@pytest.mark.parametrize("hidden", [".venv", "node_modules", "work_dirs", "folds", "a/b/c/d"])
 def test_search_stays_out_of_foreign_and_deep_folders(tmp_path: Path, hidden: str) -> None:
     make_dataset(tmp_path / hidden)
     wanted = make_dataset(tmp_path / "wanted")

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mmaction.models import SlowFastHead
 
+from thermalctl.engine.cost import measure_cost
 from thermalctl.engine.dry_run import dry_run
 from thermalctl.errors import WeightsError
 
@@ -24,6 +26,8 @@ def test_everything_is_built_and_nothing_left(training: Any, tmp_path: Path, cap
     assert found.input_shape == (6, 1, 1, 8, 16, 24)
     assert found.loss == pytest.approx(math.log(14), rel=0.2)  # a guess among 14 classes
     assert found.num_steps == 2
+    assert found.cost == measure_cost(cfg)
+    assert found.step_bytes == found.cost.fixed_bytes + 6 * found.cost.activation_bytes
     assert (found.started.work_dir, found.started.max_epochs) == (training.work_dir, 7)
     assert (found.problem, found.fix) == (None, None)
 
@@ -66,3 +70,17 @@ def test_users_configuration_is_tried(users_training: Any) -> None:
     found = dry_run(users_training.prepare(epochs=None))
     assert found.input_shape == (6, 1, 3, 8, 16, 24)
     assert found.problem is None
+    assert found.cost is not None
+    assert found.cost.input_shape == (1, 3, 8, 16, 24)
+
+
+def test_model_that_only_real_tensors_go_through_has_no_cost(training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = SlowFastHead.forward
+
+    def look_at_values(self: SlowFastHead, features: Any, **kwargs: Any) -> Any:
+        assert not features[0].sum().isnan().item()
+        return forward(self, features, **kwargs)
+
+    monkeypatch.setattr(SlowFastHead, "forward", look_at_values)
+    found = dry_run(training.prepare())
+    assert (found.cost, found.step_bytes, found.problem) == (None, None, None)

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from thermalctl.errors import PredictionsError, RequestError
-from thermalctl.evaluation.runs import find_predictions, find_run, list_runs, predictions_path
+from thermalctl.evaluation.runs import (
+    find_predictions,
+    find_run,
+    find_trained_dataset_folder,
+    list_runs,
+    predictions_path,
+)
 
 
 def make_run(folder: Path, *, trained: int, tested: int | None = None, split: str = "val") -> Path:
@@ -174,3 +180,15 @@ def test_any_other_file_is_taken_for_predictions_and_not_for_its_neighbours(here
     folder = make_run(here / "work_dirs/a", trained=1, tested=30)
     (folder / "notes.txt").write_text("x")
     assert find_predictions(folder / "notes.txt").path == folder / "notes.txt"
+
+
+@pytest.mark.parametrize("record", [None, "", "[1]", "{}", '{"dataset": null}', '{"dataset": 3}'])
+def test_run_whose_record_says_no_dataset_has_none(tmp_path: Path, record: str | None) -> None:
+    if record is not None:
+        (tmp_path / "run.json").write_text(record)
+    assert find_trained_dataset_folder(tmp_path) is None
+
+
+def test_dataset_that_a_run_was_trained_on_is_read_from_its_record(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"dataset": "/data/rooms"}')
+    assert find_trained_dataset_folder(tmp_path) == Path("/data/rooms")

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thermalctl.cli import console
-from thermalctl.cli.options import ConfigOption, DataOption, ForceOption, JsonOption, parse_frame_size
+from thermalctl.cli.options import ConfigOption, ForceOption, JsonOption, RunDataOption, parse_frame_size
 from thermalctl.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def export_onnx(
         bool, typer.Option("--last", help="The last checkpoint, although there is one chosen as the best.")
     ] = False,
     config: ConfigOption = None,
-    data: DataOption = None,
+    data: RunDataOption = None,
     frame_size: Annotated[
         str | None,
         typer.Option(

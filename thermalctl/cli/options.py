@@ -19,6 +19,15 @@ DataOption = Annotated[
         show_default=False,
     ),
 ]
+RunDataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Dataset folder. Default: what the run was trained on, else $THERMALCTL_DATA, else the only one below.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")]
 ConfigOption = Annotated[

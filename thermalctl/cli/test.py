@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thermalctl.cli import console
-from thermalctl.cli.options import ConfigOption, DataOption, DeviceOption, JsonOption, NumWorkersOption
+from thermalctl.cli.options import ConfigOption, DeviceOption, JsonOption, NumWorkersOption, RunDataOption
 from thermalctl.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def test(
             metavar="WORK_DIR|CHECKPOINT", help="Default: the newest run below work_dirs/.", show_default=False
         ),
     ] = None,
-    data: DataOption = None,
+    data: RunDataOption = None,
     split: Annotated[
         str, typer.Option(metavar="NAME", help="Which split to score: val, train, all, or another one.")
     ] = "val",

@@ -24,6 +24,7 @@ from thermalctl.cli.run_lines import (
     format_time,
     label_rows,
 )
+from thermalctl.environment.quantities import format_bytes
 
 if TYPE_CHECKING:
     from thermalctl.dataset.inspect import Inspection
@@ -145,6 +146,9 @@ def show_dry_run(found: DryRun) -> None:
     shape = " x ".join(map(str, found.input_shape))
     started = found.started
     console.print_line(f"{'batch':<8} {shape} goes in; loss {found.loss:.3f} with these weights")
+    if found.cost is not None and found.step_bytes is not None:
+        gmacs, memory = f"{found.cost.gmacs:.3g} GMACs a clip", format_bytes(found.step_bytes)
+        console.print_line(f"{'cost':<8} {gmacs}, a training step about {memory} in float32")
     length = f"{started.max_epochs} epochs of {found.num_steps} steps"
     console.print_line(f"{'length':<8} {length}, the first {started.warmup_epochs} warm up")
     if started.fitted:

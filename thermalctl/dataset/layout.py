@@ -21,7 +21,9 @@ DATA_VARIABLE = "THERMALCTL_DATA"
 #: How deep below the current folder a dataset is looked for: `ThermalDataGen/thermal_action_dataset` is at 2.
 SEARCH_DEPTH = 3
 #: Folders that hold thousands of files and no dataset. Hidden folders are skipped as well.
-SKIPPED_FOLDERS = frozenset({"node_modules", "site-packages", "venv", "work_dirs", "__pycache__", "build", "dist"})
+SKIPPED_FOLDERS = frozenset(
+    {"node_modules", "site-packages", "venv", "work_dirs", "folds", "__pycache__", "build", "dist"}
+)
 
 DATASET_HINT = "a dataset folder holds frames/*.h5 and annotations/train.json"
 #: The splits that a dataset may have; "train" it must.
@@ -96,18 +98,22 @@ class FoundDataset:
 
     Attributes:
         layout: the folder.
-        how: a phrase to show beside it: "from --data", "from $THERMALCTL_DATA", "found below the current folder".
+        how: a phrase to show beside it: "from --data", "what the run was trained on", "found below the current folder".
     """
 
     layout: DatasetLayout
     how: str
 
 
-def find_dataset(data: Path | None, *, current_folder: Path = Path()) -> FoundDataset:
-    """Return the dataset that is meant: `data`, else `$THERMALCTL_DATA`, else the only one below the current folder.
+def find_dataset(data: Path | None, *, trained_on: Path | None = None, current_folder: Path = Path()) -> FoundDataset:
+    """Return the dataset that is meant.
+
+    It is `data`, else `trained_on` if it is still there, else `$THERMALCTL_DATA`, else the only one below the current
+    folder.
 
     Args:
         data: the folder that the user named, if any.
+        trained_on: what the run in question was trained on, if there is one and it says so.
         current_folder: where a search begins.
 
     Raises:
@@ -115,6 +121,8 @@ def find_dataset(data: Path | None, *, current_folder: Path = Path()) -> FoundDa
     """
     if data is not None:
         return FoundDataset(layout=_expect_dataset(data), how="from --data")
+    if trained_on is not None and DatasetLayout(trained_on).is_dataset():
+        return FoundDataset(layout=DatasetLayout(trained_on), how="what the run was trained on")
     named = os.environ.get(DATA_VARIABLE)
     if named:
         return FoundDataset(layout=_expect_dataset(Path(named)), how=f"from ${DATA_VARIABLE}")

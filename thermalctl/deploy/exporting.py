@@ -16,7 +16,7 @@ from thermalctl.deploy.verify import DEFAULT_NUM_CLIPS, DEFAULT_TOLERANCE, Verif
 from thermalctl.engine.restore import RestoredModel, find_checkpoint, restore_model
 from thermalctl.engine.score import OnProgress
 from thermalctl.errors import DatasetError, RequestError
-from thermalctl.evaluation.runs import find_run
+from thermalctl.evaluation.runs import FoundRun, find_run, find_trained_dataset_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ def run_export(
         num_clips: how many clips to compare on at most.
         last: take the last checkpoint although there is one chosen as the best.
         config: a configuration to use instead of the checkpoint's own.
-        data: the dataset to compare on; None for the one that is found.
+        data: the dataset to compare on; None for what the run was trained on, or else the one that is found.
         frame_size: (H, W) of the sensor's frames; None for the dataset's. With it, no dataset is needed; the file
             is then not compared with anything.
         force: replace a file that is there.
@@ -87,7 +87,7 @@ def run_export(
         raise RequestError(f"{output}: is a folder", hint=f"name a file, as {output / checkpoint.stem}.onnx")
     if output.exists() and not force:
         raise RequestError(f"{output}: is there already", hint="--force replaces it; --output names another file")
-    dataset = _find_dataset(data, may_lack=frame_size is not None, on_note=on_note)
+    dataset = _find_dataset(data, run, may_lack=frame_size is not None, on_note=on_note)
     restored = restore_model(checkpoint, config=config, dataset=dataset)
     exported = _export(restored, output, dataset, frame_size=frame_size, input_kind=input_kind, opset=opset)
     verification = None
@@ -109,9 +109,11 @@ def choose_split(dataset: ThermalDataset) -> str:
     return "val" if "val" in dataset.splits else "train"
 
 
-def _find_dataset(data: Path | None, *, may_lack: bool, on_note: Callable[[str], None]) -> ThermalDataset | None:
+def _find_dataset(
+    data: Path | None, run: FoundRun, *, may_lack: bool, on_note: Callable[[str], None]
+) -> ThermalDataset | None:
     try:
-        found = find_dataset(data)
+        found = find_dataset(data, trained_on=find_trained_dataset_folder(run.folder))
     except DatasetError as error:
         if may_lack and data is None:
             on_note(f"dataset: none ({error.message})")

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import torch
 from mmengine.config import Config
 
+from thermalctl.engine.cost import ModelCost, measure_cost
 from thermalctl.engine.events import RunStarted
 from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.runner import build_runner
@@ -28,6 +29,8 @@ class DryRun:
         input_shape: of the first batch, (N, M, C, T, h, w).
         loss: of the first batch, with the weights at hand.
         num_steps: of each epoch.
+        cost: what the model costs at this input; None for a user's own model that only real tensors go through.
+        step_bytes: about what a training step takes in float32, of the device's memory; None where the cost is.
         problem: why the training would stop before its first step; None if it would not.
         fix: what to do about it.
         are_weights_missing: whether random weights stood in for those that were wanted.
@@ -37,6 +40,8 @@ class DryRun:
     input_shape: tuple[int, ...]
     loss: float
     num_steps: int
+    cost: ModelCost | None
+    step_bytes: int | None
     problem: str | None
     fix: str | None
     are_weights_missing: bool
@@ -69,12 +74,22 @@ def dry_run(cfg: Config) -> DryRun:
         with torch.no_grad(), runner.optim_wrapper.optim_context(model):
             data = model.data_preprocessor(batch, True)
             loss, _ = model.parse_losses(model(**data, mode="loss"))
+        cost = _measure_cost(cfg, tuple(data["inputs"].shape[1:]))
         return DryRun(
             started=summarise_run(runner, find_trained_dataset(cfg), work_dir=work_dir),
             input_shape=tuple(data["inputs"].shape),
             loss=float(loss),
             num_steps=len(runner.train_dataloader),
+            cost=cost,
+            step_bytes=cost.estimate_step_bytes(runner.train_dataloader.batch_size) if cost else None,
             problem=problem.message if problem else None,
             fix=problem.hint if problem else None,
             are_weights_missing=isinstance(problem, NotFetchedError),
         )
+
+
+def _measure_cost(cfg: Config, input_shape: tuple[int, ...]) -> ModelCost | None:
+    try:
+        return measure_cost(cfg, input_shape)
+    except (NotImplementedError, RuntimeError, AttributeError, TypeError):  # it looks at values, or has other parts
+        return None

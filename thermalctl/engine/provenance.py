@@ -43,7 +43,7 @@ def record_run(runner: ThermalRunner, dataset: ThermalDataset | None, command: S
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "seed": runner.seed,
         "weights": runner.cfg.get("load_from"),
-        "dataset": str(dataset.layout.root) if dataset else None,
+        "dataset": str(dataset.layout.root.resolve()) if dataset else None,
         "dataset_fingerprint": dataset.fingerprint() if dataset else None,
         "clip_spec": clip_spec.to_dict() if clip_spec else None,
         "train_sample_ids": list_sample_ids(runner),

@@ -13,7 +13,7 @@ from thermalctl.engine.score import OnProgress, score_split
 from thermalctl.engine.train import choose_device
 from thermalctl.evaluation.metrics import Metrics, compute_metrics
 from thermalctl.evaluation.predictions import Predictions, write_predictions
-from thermalctl.evaluation.runs import find_run, predictions_path
+from thermalctl.evaluation.runs import find_run, find_trained_dataset_folder, predictions_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def run_test(
 
     Args:
         path: a work dir or a checkpoint; None for the newest run.
-        data: the dataset folder; None for the one that is found.
+        data: the dataset folder; None for what the run was trained on, or else the one that is found.
         split: which split to score.
         last: take the last checkpoint although there is one chosen as the best.
         config: a configuration to use instead of the checkpoint's own.
@@ -67,7 +67,7 @@ def run_test(
     run = find_run(path)
     checkpoint = find_checkpoint(run, last=last)
     on_note(f"model: {checkpoint} ({run.how})")
-    found = find_dataset(data)
+    found = find_dataset(data, trained_on=find_trained_dataset_folder(run.folder))
     on_note(f"dataset: {found.layout.root} ({found.how})")
     dataset = load_dataset(found.layout)
     restored = restore_model(checkpoint, config=config, dataset=dataset)

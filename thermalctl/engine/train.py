@@ -29,10 +29,8 @@ from thermalctl.engine.starting import find_start
 from thermalctl.engine.summary import summarise_run
 from thermalctl.errors import RequestError
 from thermalctl.evaluation.run_log import read_run_log
+from thermalctl.evaluation.runs import RUN_FILE
 from thermalctl.files import write_json
-
-#: What is told of a run besides its checkpoints, for those who come later.
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True, kw_only=True)

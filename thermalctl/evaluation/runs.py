@@ -6,6 +6,7 @@ A run is a folder that training wrote: it holds `last_checkpoint`, a `*.pth` che
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from thermalctl.errors import MAX_PROBLEMS_SHOWN, PredictionsError, RequestError
 
 #: Where runs are looked for below the current folder: the first of these that holds one.
 RUN_FOLDERS = ("work_dirs", "thermalctl_demo")
+#: What is told of a run besides its checkpoints, for those who come later.
+RUN_FILE = "run.json"
 _CHECKPOINTS = ("last_checkpoint", "*.pth")
 _PREDICTIONS = "predictions_*.npz"
 _WHAT_A_RUN_IS = "a run is a folder that training wrote; it holds last_checkpoint, *.pth or predictions_*.npz"
@@ -105,6 +108,16 @@ def find_predictions(path: Path | None, *, current_folder: Path = Path()) -> Fou
             how = f"the newest run with predictions; the newest run has none yet: {to_do}"
             return FoundPredictions(path=older[0], how=how)
     raise PredictionsError(f"{run.folder}: holds no predictions", hint=f"{to_do}  writes them")
+
+
+def find_trained_dataset_folder(work_dir: Path) -> Path | None:
+    """Return the dataset folder that a run was trained on; None where its record is missing or does not say."""
+    try:
+        record = json.loads((work_dir / RUN_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    folder = record.get("dataset") if isinstance(record, dict) else None
+    return Path(folder) if isinstance(folder, str) else None
 
 
 def list_runs(root: Path) -> list[Path]:
