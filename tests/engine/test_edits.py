@@ -71,7 +71,7 @@ def test_flag_changes_what_it_should_and_nothing_else(
 @pytest.mark.parametrize(
     ("options", "keys"),
     [
-        ({"target": "person"}, {"clip.target": "person"}),
+        ({"target": "person"}, {"clip.target": "person", "clip.input_size": (256, 256)}),
         ({"frames": 32}, {"clip.num_frames": 32}),
         ({"time": "uniform", "seconds": 8.0}, {"clip.time_sampling": "uniform", "clip.window_s": 8.0}),
         ({"time": "consecutive"}, {}),

@@ -67,7 +67,7 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
     elif options.resume:
         cfg.load_from = None  # from the run's own last checkpoint, not from where it once began
     cfg.resume = options.resume or cfg.get("resume", False)
-    apply_clips(cfg, options)
+    apply_clips(cfg, options, has_own_size="clip.input_size" in options.overrides)
     apply_imbalance(cfg, options)
     apply_augmentation(cfg, options)
     apply_transfer(cfg, options)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -27,14 +28,14 @@ COPIES = (
 @pytest.mark.parametrize(
     ("options", "values"),
     [
-        ({"target": "person"}, {"target": "person"}),
+        ({"target": "person"}, {"target": "person", "input_size": (40, 40)}),
         (
             {"target": "person", "person_crop": "fixed"},
-            {"target": "person", "person_crop": "fixed"},
+            {"target": "person", "person_crop": "fixed", "input_size": (40, 40)},
         ),
         (
             {"target": "person", "person_margin": 2.0},
-            {"target": "person", "person_margin": 2.0},
+            {"target": "person", "person_margin": 2.0, "input_size": (40, 40)},
         ),
         ({"frames": 32}, {"num_frames": 32}),
         ({"time": "uniform", "seconds": 8.0}, {"time_sampling": "uniform", "window_s": 8.0}),
@@ -46,8 +47,11 @@ COPIES = (
                 "window_s": 8.0,
                 "target": "person",
                 "person_margin": 1.0,
+                "input_size": (40, 40),
             },
         ),
+        ({"target": "person", "input_size": "48x64"}, {"target": "person", "input_size": (48, 64)}),
+        ({"target": "frame"}, {}),
     ],
     ids=lambda value: "-".join(map(str, value)),
 )
@@ -64,8 +68,23 @@ def test_flags_change_what_a_clip_is_everywhere_and_nothing_else(
     # Who is counted for the loss depends on whether people or frames are judged; that is not this choice's own.
     counts = [key for key in changed if key.startswith("model.cls_head.loss_cls.")]
     assert not counts or "target" in values
-    expected = {f"{place}.{key}": value for place in ("clip", *COPIES) for key, value in values.items()}
+    copied = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}  # plain JSON
+    expected = {f"{place}.{key}": value for place in COPIES for key, value in copied.items()}
+    expected |= {f"clip.{key}": value for key, value in values.items()}
     assert {key: value for key, value in changed.items() if key not in counts} == expected
+
+
+def test_size_that_was_chosen_by_a_key_stays(tiny: Config, dataset: ThermalDataset, complete: Complete) -> None:
+    cfg = complete(tiny, dataset, target="person", overrides={"clip.input_size": (32, 48)})
+    assert read_clip_spec(cfg, dataset.classes).input_size == (32, 48)
+
+
+def test_configuration_that_judges_people_keeps_its_size(
+    tiny: Config, dataset: ThermalDataset, complete: Complete
+) -> None:
+    of_people = copy.deepcopy(tiny)
+    of_people.clip.update(target="person", input_size=(32, 48))
+    assert read_clip_spec(complete(of_people, dataset, target="person"), dataset.classes).input_size == (32, 48)
 
 
 def test_people_are_followed_unless_told_otherwise(tiny: Config, dataset: ThermalDataset, complete: Complete) -> None:

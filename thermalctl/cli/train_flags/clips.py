@@ -10,7 +10,11 @@ PANEL = "Clips"
 
 TargetOption = Annotated[
     Literal["frame", "person"] | None,
-    typer.Option(help="Judge keyframes as a whole, or each person in them.", rich_help_panel=PANEL, show_default=False),
+    typer.Option(
+        help="Judge keyframes as a whole, or each person in them, in a square crop.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
 ]
 FramesOption = Annotated[
     int | None, typer.Option(metavar="T", help="Frames in a clip.", rich_help_panel=PANEL, show_default=False)

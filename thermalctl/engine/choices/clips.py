@@ -72,8 +72,16 @@ def check_clips(choices: ClipChoices) -> None:
         )
 
 
-def apply_clips(cfg: Config, choices: ClipChoices) -> None:
+def apply_clips(cfg: Config, choices: ClipChoices, *, has_own_size: bool = False) -> None:
     """Change what the model sees of a clip.
+
+    A person's crop is square, so a configuration that turns from frames to people gets a square input, of its shorter
+    side; otherwise people would be stretched.
+
+    Args:
+        cfg: the configuration.
+        choices: the flags.
+        has_own_size: whether the size of the input was chosen otherwise, and is to stay.
 
     Raises:
         ConfigError: if the configuration chooses its frames itself, or the choices do not fit it.
@@ -86,6 +94,8 @@ def apply_clips(cfg: Config, choices: ClipChoices) -> None:
             f"{_name_flag(next(iter(given)))}: this configuration is your own, and chooses its frames itself",
             hint="change its dataset and pipeline, or start from a shipped configuration",
         )
+    if choices.target == "person" and cfg.clip.get("target", "frame") == "frame" and not has_own_size:
+        cfg.clip.input_size = (min(cfg.clip.get("input_size", ClipSpec.input_size)),) * 2
     for name, value in given.items():
         cfg.clip[_KEYS[name]] = value
     if choices.time == "consecutive" and "window_s" in cfg.clip:
