@@ -238,6 +238,18 @@ def test_replacement_of_getattr_serves_only_the_statistics() -> None:
             serve(owner, name)
 
 
+def test_checkpoint_does_not_change_how_histories_are_summed_up(tmp_path: Path) -> None:
+    compat.prepare_mmaction()
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    history = HistoryBuffer([1.0, 3.0], [1, 1])
+    history._statistics_methods = {"mean": HistoryBuffer.max, "min": 5}
+    torch.save({"log_scalars": history}, tmp_path / "epoch_1.pth")
+    loaded = torch.load(tmp_path / "epoch_1.pth")["log_scalars"]
+    assert [history.statistics("mean") for history in (loaded, HistoryBuffer([1.0, 3.0], [1, 1]))] == [2.0, 2.0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "config",

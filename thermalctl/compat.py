@@ -112,7 +112,8 @@ def allow_mmengine_checkpoints() -> None:
     Without it neither `resume` nor `load_from` works (open-mmlab/mmengine#1655). MMEngine saves its log histories:
     `HistoryBuffer` objects, numpy arrays, and a table of `HistoryBuffer`'s methods, which pickle spells
     `getattr(HistoryBuffer, "min")`. The real `getattr` would let a file reach any attribute of any class and so run
-    code; a replacement under its name serves these four methods and refuses everything else.
+    code; a replacement under its name serves these four methods and refuses everything else. The table itself is left
+    where it is: MMEngine would make it that of every history in the process.
     """
     import numpy as np
     import torch
@@ -125,6 +126,12 @@ def allow_mmengine_checkpoints() -> None:
             raise pickle.UnpicklingError(f"Unsupported global: GLOBAL builtins.getattr of {name!r} is not allowed")
         return methods[name]
 
+    restore = HistoryBuffer.__setstate__
+
+    def restore_without_methods(self: Any, state: dict[str, Any]) -> None:
+        restore(self, {name: value for name, value in state.items() if not name.endswith("statistics_methods")})
+
+    HistoryBuffer.__setstate__ = restore_without_methods
     dtypes = [type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")]
     torch.serialization.add_safe_globals([HistoryBuffer, np.ndarray, np.dtype, *dtypes])
     torch.serialization.add_safe_globals([(get_statistics_method, "builtins.getattr")])

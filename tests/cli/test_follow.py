@@ -136,13 +136,20 @@ def test_reason_of_a_failure_is_told(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.endswith("failed after 0 epochs, 0:02: the scores are not numbers\n")
 
 
-def test_killed_process_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("saved", "hint"), [(["epoch_1.pth"], "thermalctl train --resume --work-dir"), ([], "there is nothing to resume")]
+)
+def test_killed_process_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], saved: list[str], hint: str
+) -> None:
+    for name in saved:
+        (tmp_path / name).touch()
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     append(tmp_path, begin(pid=process.pid), validation(1))
     with pytest.raises(NotHeldError, match=rf"its process \({process.pid} on .*\) is gone and left no end") as caught:
         follow_run(tmp_path)
-    assert "thermalctl train --resume --work-dir" in str(caught.value.hint)
+    assert hint in str(caught.value.hint)
     assert "epoch 1 " in capsys.readouterr().out
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from thermalctl.cli.run_lines import (
     describe_device,
     describe_finding,
     describe_model,
+    describe_resumption,
     describe_validation,
     format_time,
     label_rows,
@@ -70,7 +70,7 @@ def follow_run(work_dir: Path, *, as_json: bool = False, poll_s: float = POLL_S)
         assert header is not None
         raise NotHeldError(
             f"{work_dir}: its process ({header.pid} on {header.host}) is gone and left no end; it was killed",
-            hint=f"go on with: thermalctl train --resume --work-dir {shlex.quote(str(work_dir))}",
+            hint=describe_resumption(work_dir),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -113,6 +115,13 @@ def describe_rates(run: RunHeader | RunStarted) -> str:
     """Return a run's learning rates."""
     rates = ", ".join(f"{part} {rate:g}" for part, rate in run.rates.items())
     return f"{rates}; {run.warmup_epochs} of {run.max_epochs} epochs warm up"
+
+
+def describe_resumption(work_dir: Path) -> str:
+    """Return how to go on with a training that did not end."""
+    if any(work_dir.glob("epoch_*.pth")):
+        return f"go on with: thermalctl train --resume --work-dir {shlex.quote(str(work_dir))}"
+    return f"it had saved no checkpoint yet; there is nothing to resume in {work_dir}"
 
 
 def label_rows(rows: list[tuple[str, str]]) -> list[Text]:

@@ -172,7 +172,8 @@ def train(
 
 
 def _run(plan: TrainingPlan, *, as_json: bool) -> None:
-    from thermalctl.cli.training_display import TrainingDisplay, describe_interruption, show_result
+    from thermalctl.cli.run_lines import describe_resumption
+    from thermalctl.cli.training_display import TrainingDisplay, show_result
     from thermalctl.engine.train import train as run_training
     from thermalctl.evaluation.run_log import METRICS_FILE
     from thermalctl.reports.curves import save_curves
@@ -183,7 +184,7 @@ def _run(plan: TrainingPlan, *, as_json: bool) -> None:
     except KeyboardInterrupt:
         if (Path(plan.cfg.work_dir) / METRICS_FILE).is_file():
             save_curves(Path(plan.cfg.work_dir))
-        console.print_note(describe_interruption(Path(plan.cfg.work_dir)))
+        console.print_note(f"interrupted; {describe_resumption(Path(plan.cfg.work_dir))}")
         raise typer.Exit(console.EXIT_INTERRUPTED) from None
     save_curves(result.work_dir)
     console.print_json(result) if as_json else show_result(result)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -129,13 +128,6 @@ def _show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         table.add_row(f"epoch {finding.epoch}", f"{finding.text}\ntry: {finding.advice}")
     console.print_table(table)
-
-
-def describe_interruption(work_dir: Path) -> str:
-    """Return what a training stopped with Ctrl-C leaves, and how to go on."""
-    if any(work_dir.glob("epoch_*.pth")):
-        return f"interrupted; go on with: thermalctl train --resume --work-dir {shlex.quote(str(work_dir))}"
-    return f"interrupted before the first checkpoint was saved; there is nothing to resume in {work_dir}"
 
 
 def show_dry_run(found: DryRun) -> None:
