@@ -53,6 +53,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, the current folder."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / RUN / "run.json").unlink()  # which says where the dataset was
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -103,7 +103,7 @@ def test_failed_run_is_exit_1_and_named(
         (["--seeds", "5,6", "--seed", "1"], "--seed 1 and --seeds 5,6"),
         (["--folds", "3"], "2 sessions cannot be dealt to 3 parts"),
         (["--folds", "1"], "--folds 1"),
-        (["--folds", "nowhere"], "--folds nowhere: holds 0 folds"),
+        (["--folds", "nowhere"], "--folds nowhere: no such folder, and no number"),
         (["--split-by", "session"], "--split-by session"),
         (["--seeds", "5,6", "--work-dir", "ThermalDataGen"], "ThermalDataGen: is not an empty folder"),
         (["--seeds", "5,6", "--resume", "--work-dir", "nowhere"], "nowhere holds no sweep"),

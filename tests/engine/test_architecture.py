@@ -136,7 +136,7 @@ def test_hint_names_the_nearest_length_that_fits() -> None:
     for num_frames, fitting in ((30, 32), (3, 8), (65, 64)):
         with pytest.raises(ConfigError) as caught:
             fit_architecture(load_model("slowfast-r50"), make_spec(num_frames=num_frames))
-        assert caught.value.hint == f"clip.num_frames={fitting}"
+        assert caught.value.hint == f"--frames {fitting}"
         fit_architecture(load_model("slowfast-r50"), make_spec(num_frames=fitting))
 
 
@@ -195,13 +195,13 @@ def test_features_of_a_slowfast_are_counted_as_its_backbone_makes_them(depth: in
     assert slow.shape[1] + fast.shape[1] == features
 
 
-@pytest.mark.parametrize(("size", "fitting"), [((40, 60), "32,64"), ((256, 380), "256,384"), ((7, 32), "32,32")])
+@pytest.mark.parametrize(("size", "fitting"), [((40, 60), "32x64"), ((256, 380), "256x384"), ((7, 32), "32x32")])
 def test_picture_that_patches_would_cut_is_refused(size: tuple[int, int], fitting: str) -> None:
     with pytest.raises(ConfigError, match="expected multiples of 32: the patches of a UniFormer leave") as caught:
         fit_architecture(load_model("uniformer-s"), make_spec(num_frames=16, input_size=size))
-    assert caught.value.hint == f"clip.input_size={fitting}"
+    assert caught.value.hint == f"--input-size {fitting}"
     fit_architecture(
-        load_model("uniformer-s"), make_spec(num_frames=16, input_size=tuple(map(int, fitting.split(","))))
+        load_model("uniformer-s"), make_spec(num_frames=16, input_size=tuple(map(int, fitting.split("x"))))
     )
 
 

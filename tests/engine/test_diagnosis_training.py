@@ -15,6 +15,7 @@ from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.engine.config import load_config
 from thermalctl.engine.events import Finding
+from thermalctl.engine.meter import StepMeter
 from thermalctl.engine.trust import load_checkpoint_safely
 from thermalctl.errors import DatasetError, NotHeldError
 from thermalctl.evaluation.run_log import read_run_log
@@ -73,16 +74,15 @@ def test_weights_that_are_not_numbers_end_the_run(training: Any, trained_run: Pa
 
 
 def test_one_broken_batch_is_told_and_survived(training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from thermalctl.engine import hooks
+    add, seen = StepMeter.add, []
 
-    add, seen = hooks.StepMeter.add, []
-
-    def break_second(meter: hooks.StepMeter, outputs: Any) -> None:
+    def break_second(meter: StepMeter, outputs: Any, *, num_clips: int) -> None:
         seen.append(outputs)
         # Both hooks that meter a step see it: the third call is the second step's first.
-        add(meter, dict(outputs, loss=torch.tensor(torch.inf)) if len(seen) in (3, 4) else outputs)
+        outputs = dict(outputs, loss=torch.tensor(torch.inf)) if len(seen) in (3, 4) else outputs
+        add(meter, outputs, num_clips=num_clips)
 
-    monkeypatch.setattr(hooks.StepMeter, "add", break_second)
+    monkeypatch.setattr(StepMeter, "add", break_second)
     result = training.run(epochs=2)
     assert result.epochs == 2
     assert [finding.text for finding in find(training)] == ["the loss is inf in step 2 of epoch 1"]

@@ -13,6 +13,8 @@ from thermalctl.errors import ConfigError, RequestError
 Complete = Callable[..., Config]
 Compare = Callable[[Config, Config], dict[str, Any]]
 
+#: Of a rate of 0.005: no part of the model is to rise to another's lowest.
+RELATIVE_FLOOR: dict[str, Any] = {"param_scheduler.1.eta_min": "gone", "param_scheduler.1.eta_min_ratio": 0.02}
 #: A flag, and all that it changes in the shipped SlowFast R50.
 FLAGS = [
     (
@@ -37,10 +39,13 @@ FLAGS = [
         | {f"{split}_dataloader.persistent_workers": False for split in ("train", "val", "test")},
     ),
     ({"lr": 0.02}, {"optim_wrapper.optimizer.lr": 0.02, "param_scheduler.1.eta_min": pytest.approx(4e-4)}),
-    ({"backbone_lr_mult": 0.5}, {"optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult": 0.5}),
+    (
+        {"backbone_lr_mult": 0.5},
+        {"optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult": 0.5} | RELATIVE_FLOOR,
+    ),
     ({"amp": True}, {"optim_wrapper.type": "thermalctl.engine.autocast.AutocastOptimWrapper"}),
     ({"dropout": 0.0}, {"model.cls_head.dropout_ratio": 0.0}),
-    ({"auto_scale_lr": True}, {"auto_scale_lr.enable": True}),
+    ({"auto_scale_lr": True}, {"auto_scale_lr.enable": True} | RELATIVE_FLOOR),
     ({"seed": 7}, {"randomness.seed": 7}),
     ({"deterministic": True}, {"randomness.deterministic": True, "env_cfg.cudnn_benchmark": False}),
     ({"cudnn_benchmark": True}, {}),

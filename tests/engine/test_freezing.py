@@ -32,7 +32,7 @@ class Model(nn.Module):
 def make_runner(model: nn.Module | None = None, *, recognizer: Model | None = None) -> Any:
     recognizer = recognizer or Model()
     logger = logging.getLogger("freezing")
-    return SimpleNamespace(model=model or recognizer, recognizer=recognizer, epoch=0, logger=logger)
+    return SimpleNamespace(model=model or recognizer, recognizer=recognizer, epoch=0, max_epochs=100, logger=logger)
 
 
 def begin_epoch(hook: Any, runner: Any, epoch: int) -> None:

@@ -8,7 +8,8 @@ from mmengine.config import Config
 
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.engine.config import load_config
-from thermalctl.engine.provenance import find_innermost, find_trained_dataset
+from thermalctl.engine.provenance import find_trained_dataset
+from thermalctl.pipeline.clip_dataset import find_innermost
 
 
 def test_dataset_of_a_complete_configuration_is_found(training: Any, dataset: ThermalDataset) -> None:

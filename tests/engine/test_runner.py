@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 
-from thermalctl.engine.resuming import EpochSeedHook
 from thermalctl.engine.runner import ThermalRunner, build_runner, load_exactly, prepare_head
+from thermalctl.engine.running.loop import seed_step
 from thermalctl.errors import CheckpointError
 
 
@@ -104,14 +106,12 @@ def test_weights_that_do_not_fit_are_refused(weights: dict[str, torch.Tensor], m
         load_exactly(make_model(), weights, "x.pth")
 
 
-def test_every_epoch_has_random_numbers_of_its_own(runner: ThermalRunner) -> None:
-    hook = EpochSeedHook()
+def test_every_step_has_random_numbers_of_its_own() -> None:
+    def draw(seed: int, step: int) -> tuple[float, ...]:
+        seed_step(seed, step)
+        return (random.random(), float(np.random.rand()), float(torch.rand(())))
 
-    def draw(epoch: int) -> float:
-        runner.train_loop._epoch = epoch
-        hook.before_train_epoch(runner)
-        return float(torch.rand(()))
-
-    first, second = draw(0), draw(1)
+    first, second, other = draw(1, 0), draw(1, 1), draw(2, 0)
     torch.rand(100)
-    assert draw(0) == first != second
+    assert draw(1, 0) == first
+    assert len({first, second, other}) == 3

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 from torch import nn
 
-from thermalctl.engine.schedule import set_warmup, stretch_schedule
+from thermalctl.engine.schedule import is_warmup, relate_lowest_rate, set_warmup, stretch_schedule
 
 LR, LOWEST = 0.005, 1e-4
 #: The finetuning guide's plan for 100 epochs.
@@ -120,3 +120,29 @@ def test_plan_itself_is_not_changed() -> None:
     stretch_schedule(PLAN, 0.3)
     set_warmup(PLAN, 3)
     assert before == PLAN
+
+
+def test_warmup_before_a_cosine_that_names_no_end_leaves_its_end_where_it_was() -> None:
+    plan = [{**PLAN[0]}, {key: value for key, value in PLAN[1].items() if key != "end"}]
+    assert_follows_formula(set_warmup(plan, 30), warmup=30, num_epochs=100)
+    assert_follows_formula(set_warmup(plan, 0), warmup=0, num_epochs=100)
+
+
+def test_linear_decay_is_no_warmup() -> None:
+    decay = {"type": "LinearLR", "start_factor": 1.0, "end_factor": 0.01, "begin": 0, "end": 100}
+    assert not is_warmup(decay)
+    assert set_warmup([decay], 3)[-1]["end_factor"] == 0.01
+
+
+def test_lowest_rate_as_a_share_holds_for_every_part_of_the_model() -> None:
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    optimizer = torch.optim.SGD([{"params": weights[0], "lr": LR / 100}, {"params": weights[1], "lr": LR}])
+    plan = [dict(scheduler) for scheduler in PLAN]
+    relate_lowest_rate(plan, LR)
+    wrapper = OptimWrapper(optimizer)
+    schedulers = [PARAM_SCHEDULERS.build(one, default_args={"optimizer": wrapper, "epoch_length": 1}) for one in plan]
+    for _ in range(100):
+        wrapper.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert wrapper.get_lr()["lr"] == pytest.approx([LOWEST / 100, LOWEST], rel=0.02)  # a step before the very end

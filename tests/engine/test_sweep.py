@@ -112,7 +112,7 @@ def test_folds_are_found_in_the_order_of_their_numbers(folds: Path, tmp_path: Pa
         ({"seeds": (1, 2), "split_rule": "session"}, "--split-by session"),
         ({"folds": 3}, "2 sessions cannot be dealt to 3 parts"),
         ({"folds": 1}, "--folds 1: one part cannot"),
-        ({"folds": Path("nowhere"), "data": None}, "--folds nowhere: holds 0 folds"),
+        ({"folds": Path("nowhere"), "data": None}, "--folds nowhere: no such folder, and no number"),
         ({"folds": Path("nowhere")}, "--folds nowhere and --data"),
         ({"folds": Path("nowhere"), "data": None, "split_rule": "random"}, "--split-by random"),
         ({"seeds": (1,), "resume": True, "work_dir": Path("nowhere")}, "nowhere holds no sweep"),

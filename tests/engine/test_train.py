@@ -198,7 +198,7 @@ def test_early_stopping_remembers_what_it_waited(training: Any) -> None:
         training.run(epochs=9, stop_after=3)  # the second and the third validation were no better
     result = training.run(epochs=9, resume=True)
     assert result.stopped_early
-    assert result.epochs == 5  # one more than without the stop, whose last validation the checkpoint does not hold
+    assert result.epochs == 4  # as without the stop: the log has the validation that the checkpoint does not hold
 
 
 def test_best_of_before_is_kept_if_nothing_better_follows(training: Any) -> None:

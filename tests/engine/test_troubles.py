@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -97,6 +98,13 @@ def test_three_rising_epochs_are_told() -> None:
 )
 def test_loss_that_falls_or_wavers_does_not_rise(losses: list[float]) -> None:
     assert find_rise(remember(losses), circumstances()) is None
+
+
+def test_epochs_that_are_not_known_are_no_rise() -> None:
+    history = remember([1.0, 1.1, 1.2, 1.35])
+    for entry, epoch in zip(list(history.epochs), (5, 10, 15, 16), strict=True):
+        history.epochs.append(dataclasses.replace(entry, epoch=epoch))
+    assert find_rise(history, circumstances()) is None
 
 
 def test_loss_where_it_began_is_a_standstill() -> None:

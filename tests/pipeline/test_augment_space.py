@@ -20,7 +20,7 @@ def _seeded() -> None:
 
 
 def draw_frames(num: int = NUM_DRAWS, **options: Any) -> Tensor:
-    return place_regions(FRAME.repeat(num, 1), draw_placements(num, Augmentation(**options)))
+    return place_regions(FRAME.repeat(num, 1), draw_placements(num, Augmentation(**options))).regions
 
 
 def make_images(*size: int) -> Tensor:
@@ -32,9 +32,9 @@ def show_all_turns(images: Tensor, regions: Tensor, output_size: tuple[int, int]
     num = 40
     placement = draw_placements(num, Augmentation(quarter_turns=1.0))
     placed = place_regions(regions.repeat(num, *(1,) * (regions.dim() - 1)), placement)
-    shown = show_placed(images.repeat(num, 1, 1, 1, 1), placed, placement.turned, output_size)
+    shown = show_placed(images.repeat(num, 1, 1, 1, 1), placed, output_size)
     still = Placement(crops=WHOLE, turned=torch.tensor([False]))
-    [plain] = show_placed(images, place_regions(regions, still), still.turned, output_size)
+    [plain] = show_placed(images, place_regions(regions, still), output_size)
     found = set()
     for clip in shown:
         matches = [k for k in range(4) if torch.allclose(clip, torch.rot90(plain, k, (-2, -1)), atol=1e-3)]
@@ -59,7 +59,7 @@ def test_crop_keeps_its_area_aspect_and_place() -> None:
 def test_crop_stays_in_a_region_that_is_not_the_frame() -> None:
     region = torch.tensor([[-5.0, 10.0, 20.0, 20.0]]).repeat(500, 1)
     placement = draw_placements(500, Augmentation(crop_area=(0.3, 0.5)))
-    x, y, width, height = place_regions(region, placement).unbind(1)
+    x, y, width, height = place_regions(region, placement).regions.unbind(1)
     assert (x.min() >= -5) and (y.min() >= 10)
     assert ((x + width).max() <= 15 + 1e-4) and ((y + height).max() <= 30 + 1e-4)
 
@@ -92,7 +92,7 @@ def test_region_that_moves_is_cropped_alike_in_every_frame() -> None:
     moving = torch.tensor([[[10.0, 0.0, 20.0, 20.0], [14.0, 3.0, 20.0, 20.0]]])
     crop = Placement(crops=torch.tensor([[0.25, 0.75, 0.5, -0.5]]), turned=torch.tensor([False]))
     # A quarter of 20 to the right; from three quarters upwards, half of it mirrored.
-    assert place_regions(moving, crop).tolist() == [[[15.0, 15.0, 10.0, -10.0], [19.0, 18.0, 10.0, -10.0]]]
+    assert place_regions(moving, crop).regions.tolist() == [[[15.0, 15.0, 10.0, -10.0], [19.0, 18.0, 10.0, -10.0]]]
 
 
 @pytest.mark.parametrize(("probability", "expected"), [(0.75, [0.25] * 4), (0.3, [0.7, 0.1, 0.1, 0.1])])
@@ -120,18 +120,27 @@ def test_square_region_that_moves_beyond_the_frame_is_turned_with_its_repeated_e
     assert show_all_turns(images, regions, (12, 12)) == {1, 2, 3}
 
 
+def test_square_region_beyond_the_frame_is_turned_with_its_repeated_edge_when_it_is_cropped_too() -> None:
+    images = torch.zeros(1, 1, 1, 40, 60)
+    images[..., 0] = 200.0  # a warm wall at the left edge, beside which a person stands
+    regions = torch.tensor([[-18.0, 10.0, 20.0, 20.0]]).repeat(50, 1)
+    placed = place_regions(regions, draw_placements(50, Augmentation(quarter_turns=1.0, crop_area=(0.8, 1.0))))
+    assert not placed.barred.any()
+    assert (placed.regions[:, 2] != placed.regions[:, 3]).any()
+    shown = show_placed(images.expand(50, -1, -1, -1, -1), placed, (20, 20))
+    assert (shown > 100).float().mean(dim=(1, 2, 3, 4)).min() > 0.8  # 18.5 of 20 columns show the wall
+
+
 def test_square_region_in_an_oblong_input_is_turned_before_it_is_stretched() -> None:
     images = make_images(1, 1, 1, 20, 20)
-    placed = place_regions(
-        torch.tensor([[0.0, 0.0, 20.0, 20.0]]),
-        turn := Placement(crops=torch.tensor([[1.0, 0.0, -1.0, 1.0]]), turned=torch.tensor([True])),
-    )
+    turn = Placement(crops=torch.tensor([[1.0, 0.0, -1.0, 1.0]]), turned=torch.tensor([True]))
+    placed = place_regions(torch.tensor([[0.0, 0.0, 20.0, 20.0]]), turn)
     turned_before = torch.rot90(images, 1, (-2, -1))
     still = Placement(crops=WHOLE, turned=torch.tensor([False]))
     region = place_regions(torch.tensor([[0.0, 0.0, 20.0, 20.0]]), still)
     torch.testing.assert_close(
-        show_placed(images, placed, turn.turned, (20, 40)),
-        show_placed(turned_before, region, still.turned, (20, 40)),
+        show_placed(images, placed, (20, 40)),
+        show_placed(turned_before, region, (20, 40)),
         rtol=0,
         atol=1e-3,
     )
@@ -140,7 +149,7 @@ def test_square_region_in_an_oblong_input_is_turned_before_it_is_stretched() -> 
 def test_whole_frame_is_turned_smaller_between_bars_of_its_median() -> None:
     images = make_images(1, 2, 3, 40, 60)
     turn = Placement(crops=torch.tensor([[1.0, 0.0, -1.0, 1.0]]), turned=torch.tensor([True]))
-    shown = show_placed(images, place_regions(FRAME[None], turn), turn.turned, (80, 120))
+    shown = show_placed(images, place_regions(FRAME[None], turn), (80, 120))
     # A frame 60 wide and 40 high is 40 wide and 60 high when turned; in 80x120 it is 80 high, so 53.33 wide, from 33.33
     # to 86.67.
     medians = images.flatten(2).median(2).values[0]
@@ -162,7 +171,7 @@ def test_clips_that_are_not_turned_keep_their_place_in_the_batch() -> None:
         turned=torch.tensor([False, True, False]),
     )
     region = torch.tensor([[0.0, 0.0, 20.0, 20.0]]).repeat(3, 1)
-    shown = show_placed(images, place_regions(region, placement), placement.turned, (20, 20))
+    shown = show_placed(images, place_regions(region, placement), (20, 20))
     assert torch.equal(shown[0], images[0])
     assert torch.equal(shown[2], images[2])
     torch.testing.assert_close(shown[1], torch.rot90(images[1], 3, (-2, -1)), rtol=0, atol=1e-3)
@@ -172,4 +181,4 @@ def test_nothing_asked_is_the_very_region() -> None:
     placement = draw_placements(4, Augmentation())
     assert not placement.turned.any()
     regions = 60 * torch.rand(4, 5, 4)
-    assert torch.equal(place_regions(regions, placement), regions)
+    assert torch.equal(place_regions(regions, placement).regions, regions)

@@ -277,6 +277,22 @@ def test_region_that_moves_goes_with_the_frames_that_are_taken() -> None:
         torch.testing.assert_close(shown, expected, rtol=0, atol=1e-2)
 
 
+def test_side_of_a_followed_crop_is_that_of_the_frames_that_are_taken() -> None:
+    # The box is large in the outermost frames only, which are delivered for the jitter and seldom taken.
+    clip = torch.rand(8, 12, 24, generator=torch.Generator().manual_seed(0)) * 30
+    sides = [0.8, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.8]
+    boxes = [(0.5, 0.5, side / 2, side) for side in sides]
+    sample, tested = make_sample(*boxes[4]), make_sample(*boxes[4])
+    sample.set_metainfo({"track": boxes, "boxes": [boxes[4]]})
+    tested.set_metainfo({"track": boxes[1:7], "boxes": [boxes[4]]})
+    options = {"target": "person", "person_crop": "follow", "input_size": (6, 6)}
+    test = make_preprocessor(**options)({"inputs": [clip[1:7]], "data_samples": [tested]})["inputs"]
+    varied = make_preprocessor({"temporal_jitter": 1.0}, **options)
+    torch.manual_seed(0)
+    drawn = [varied({"inputs": [clip], "data_samples": [sample]}, training=True)["inputs"] for _ in range(20)]
+    assert any(torch.equal(one, test) for one in drawn)
+
+
 def test_motion_is_seen_in_the_frames_that_are_taken() -> None:
     # A frame lost shows the one before, and nothing moves; with every frame but the first lost, nothing ever does.
     preprocessor = make_preprocessor({"frame_dropout": 1.0}, **MOTION)

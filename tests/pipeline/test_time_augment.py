@@ -134,6 +134,14 @@ def test_crop_keeps_its_share_of_the_clip_from_anywhere_in_it() -> None:
     assert first.std() == pytest.approx(25.2 / math.sqrt(12), rel=0.03)
 
 
+def test_short_crop_is_drawn_evenly_from_the_places_that_hold_the_keyframe() -> None:
+    times = draw(temporal_crop=0.3)  # 18.9 frames apart, the first 0 to 18.9 frames before the keyframe
+    assert (times[:, 0].max().item(), times[:, -1].min().item()) == (0, 0)
+    first = times[:, 0].double()
+    assert first.mean() == pytest.approx(-0.3 * 32 - 0.15, abs=0.6)
+    assert first.std() == pytest.approx(18.9 / math.sqrt(12), rel=0.05)
+
+
 def test_crop_spreads_what_it_keeps_evenly() -> None:
     steps = draw(temporal_crop=0.5).diff(dim=1)
     assert set(steps.flatten().tolist()) == {0, 1}

@@ -72,7 +72,7 @@ def test_panels_hold_the_figures_of_the_log() -> None:
     lines = {line.get_label(): line.get_xydata().tolist() for line in (*loss.lines, *accuracy.lines)}
     assert lines["train, step"] == [[0.5, 1.5], [1.0, 1.0], [1.5, 0.75], [2.0, 0.5]]
     assert lines["train, epoch"] == [[1, 1.0], [2, 0.5]]
-    assert lines["val"] == [[1, 1.5], [2, 0.75]]
+    assert lines["val, log loss"] == [[1, 1.5], [2, 0.75]]
     assert lines["val, top-1"] == [[1, 50], [2, 50]]
     assert lines["val, mean class"] == [[1, 25], [2, 25]]
     assert lines["train, as seen"] == [[1, 75], [2, 75]]

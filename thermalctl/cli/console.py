@@ -58,8 +58,9 @@ def print_table(table: Table) -> None:
 
 
 def print_note(text: str) -> None:
-    """Print a remark to standard error."""
-    stderr().print(Text(text, style="dim"), soft_wrap=True)
+    """Print a remark to standard error; wrapped at words, but for a command, which must survive being copied."""
+    console = stderr()
+    console.print(Text(text, style="dim"), soft_wrap=_stays_whole(text, console))
 
 
 def print_remark(sentence: str) -> None:
@@ -75,10 +76,9 @@ def print_json(value: Any) -> None:
 def print_error(error: ThermalctlError) -> None:
     """Print an expected error: what is wrong, then what to do next."""
     console = stderr()
-    # Wrapped at words on a terminal; the hint is not, for a command in it must survive being copied.
     console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=not console.is_terminal)
     if error.hint:
-        console.print(f"[bold]hint:[/]  {escape(error.hint)}", soft_wrap=True)
+        console.print(f"[bold]hint:[/]  {escape(error.hint)}", soft_wrap=_stays_whole(error.hint, console))
 
 
 def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
@@ -112,6 +112,21 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value
+
+
+def find_exit_code(interruption: KeyboardInterrupt) -> int:
+    """Return the exit code of an interrupted command: 130, or what the signal says that a training was ended by."""
+    return int(getattr(interruption, "exit_code", EXIT_INTERRUPTED))
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things in words: "1 epoch", "2 epochs"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _stays_whole(text: str, console: Console) -> bool:
+    """Return whether a text is not to be wrapped: it holds a command, or nobody watches."""
+    return "thermalctl " in text or not console.is_terminal
 
 
 def _width(is_terminal: bool) -> int | None:

@@ -12,19 +12,22 @@ from rich.text import Text
 
 from thermalctl.cli import console
 from thermalctl.cli.run_lines import (
+    NO_WEIGHTS,
     StepLine,
     describe_data,
     describe_device,
     describe_finding,
     describe_model,
+    describe_next,
     describe_resumption,
     describe_validation,
     format_time,
     label_rows,
 )
-from thermalctl.errors import NotHeldError
+from thermalctl.errors import NotHeldError, RequestError
 from thermalctl.evaluation.run_log import METRICS_FILE, LoggedRecord, LogReader, read_run_log
 from thermalctl.evaluation.run_records import Finding, RunEnded, RunHeader, StepDone, ValidationDone
+from thermalctl.evaluation.sweep_record import find_sweep, read_outcomes
 
 #: How often the log is looked at.
 POLL_S = 1.0
@@ -44,9 +47,18 @@ def follow_run(work_dir: Path, *, as_json: bool = False, poll_s: float = POLL_S)
         RequestError: if the folder holds no log of a run.
         NotHeldError: if the run's process is gone and left no end.
     """
+    if find_sweep(work_dir) is not None:
+        names = [str(work_dir / run.name) for run in read_outcomes(work_dir)]
+        raise RequestError(
+            f"{work_dir}: holds a sweep, of which each run has a log", hint=f"name one: {', '.join(names)}"
+        )
     log = read_run_log(work_dir)
     if as_json:
-        console.print_json(log)
+        is_gone = log.end is None and is_process_gone(log.header)
+        status = log.end.status if log.end else "killed" if is_gone else "running"
+        console.print_json({"status": status} | console.to_plain(log))
+        if is_gone:
+            raise _tell_gone(work_dir, log.header)
         return
     screen = console.stdout()
     reader = LogReader(work_dir / METRICS_FILE)
@@ -57,7 +69,7 @@ def follow_run(work_dir: Path, *, as_json: bool = False, poll_s: float = POLL_S)
                 follower.show(logged)
             if follower.has_ended:
                 break
-            if follower.is_process_gone():
+            if follower.header is not None and is_process_gone(follower.header):
                 for logged in reader.read_new():  # it may have ended since the last look
                     follower.show(logged)
                 break
@@ -66,12 +78,21 @@ def follow_run(work_dir: Path, *, as_json: bool = False, poll_s: float = POLL_S)
     for text in reader.damaged:
         console.print_note(text)
     if not follower.has_ended:
-        header = follower.header
-        assert header is not None
-        raise NotHeldError(
-            f"{work_dir}: its process ({header.pid} on {header.host}) is gone and left no end; it was killed",
-            hint=describe_resumption(work_dir),
-        )
+        assert follower.header is not None
+        raise _tell_gone(work_dir, follower.header)
+
+
+def is_process_gone(header: RunHeader) -> bool:
+    """Return whether the process of a run is no more; where it runs on another machine, nobody knows."""
+    if header.host != socket.gethostname():
+        return False
+    try:
+        os.kill(header.pid, 0)  # sends nothing
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it is another user's
+        return False
+    return False
 
 
 class Follower:
@@ -116,18 +137,6 @@ class Follower:
             self.has_ended = True
             self._screen.print(_describe_end(record))
 
-    def is_process_gone(self) -> bool:
-        """Return whether the run's process is no more; where it runs on another machine, nobody knows."""
-        if self.header is None or self.header.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.header.pid, 0)  # sends nothing
-        except ProcessLookupError:
-            return True
-        except PermissionError:  # it is another user's
-            return False
-        return False
-
     def check_silence(self, now_s: float) -> None:
         """Tell once if nothing has come for much longer than before."""
         silent_s = now_s - self._last_s
@@ -140,22 +149,28 @@ class Follower:
 
     def _begin(self, header: RunHeader) -> None:
         is_known, self.header, self.has_ended = self.header is not None, header, False
-        if header.first_epoch > 1:
-            self._screen.print(Text(f"resumed, epoch {header.first_epoch} comes next", style="bold"))
-        if is_known and header.first_epoch > 1:
+        if header.is_resumed:
+            self._screen.print(Text(f"resumed, {describe_next(header)}", style="bold"))
+        if is_known and header.is_resumed:
             return
         rows = [
             ("data", describe_data(header)),
             ("model", describe_model(header)),
-            ("weights", header.weights or "none: the model starts from random weights"),
+            ("weights", header.weights or NO_WEIGHTS),
             ("device", describe_device(header)),
-            ("run", f"{self.work_dir}, {header.max_epochs} epochs"),
+            ("run", f"{self.work_dir}, {console.count(header.max_epochs, 'epoch')}"),
         ]
         for text in label_rows(rows):
             self._screen.print(text)
 
 
+def _tell_gone(work_dir: Path, header: RunHeader) -> NotHeldError:
+    return NotHeldError(
+        f"{work_dir}: its process ({header.pid} on {header.host}) is gone and left no end; it was killed",
+        hint=describe_resumption(work_dir),
+    )
+
+
 def _describe_end(end: RunEnded) -> Text:
-    epochs = f"{end.epochs} epoch{'' if end.epochs == 1 else 's'}"
-    text = Text(f"{end.status} after {epochs}, {format_time(end.seconds)}", style="bold")
+    text = Text(f"{end.status} after {console.count(end.epochs, 'epoch')}, {format_time(end.seconds)}", style="bold")
     return text.append(f": {end.reason}", style="not bold") if end.reason else text

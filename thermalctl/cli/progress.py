@@ -23,8 +23,8 @@ def show_stages(first: str) -> Iterator[tuple[Callable[[int, int], None], Callab
     screen = console.stderr()
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task(first, total=None)
+        task = progress.add_task(first, total=None, visible=False)  # notes that come before would be drawn over
         yield (
-            lambda done, total: progress.update(task, completed=done, total=total),
-            lambda stage: progress.reset(task, description=stage, total=None),
+            lambda done, total: progress.update(task, completed=done, total=total, visible=True),
+            lambda stage: progress.reset(task, description=stage, total=None, visible=True),
         )

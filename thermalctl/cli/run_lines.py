@@ -13,12 +13,15 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import Self
 
+from thermalctl.cli.console import count
+
 if TYPE_CHECKING:
     from thermalctl.engine.events import RunStarted
     from thermalctl.evaluation.run_records import Finding, RunHeader, StepDone, ValidationDone
 
 #: The metrics that the screen shows, and what it calls them.
 SCORE_NAMES = {"acc/top1": "top-1", "acc/top3": "top-3", "acc/mean_class": "mean class"}
+NO_WEIGHTS = "none: the model starts from random weights"
 #: The least that is left for the bar, and what lies between the columns.
 _LEAST_BAR, _GAPS = 8, 2
 
@@ -114,12 +117,19 @@ def describe_device(run: RunHeader | RunStarted) -> str:
 def describe_rates(run: RunHeader | RunStarted) -> str:
     """Return a run's learning rates."""
     rates = ", ".join(f"{part} {rate:g}" for part, rate in run.rates.items())
-    return f"{rates}; {run.warmup_epochs} of {run.max_epochs} epochs warm up"
+    return f"{rates}; {run.warmup_epochs} of {count(run.max_epochs, 'epoch')} to warm up"
+
+
+def describe_next(run: RunHeader | RunStarted) -> str:
+    """Return where a resumed run goes on."""
+    if run.first_step == 1:
+        return f"epoch {run.first_epoch} comes next"
+    return f"step {run.first_step} of epoch {run.first_epoch} comes next"
 
 
 def describe_resumption(work_dir: Path) -> str:
     """Return how to go on with a training that did not end."""
-    if any(work_dir.glob("epoch_*.pth")):
+    if any(work_dir.glob("epoch_*.pth")) or any(work_dir.glob("iter_*.pth")):
         return f"go on with: thermalctl train --resume --work-dir {shlex.quote(str(work_dir))}"
     return f"it had saved no checkpoint yet; there is nothing to resume in {work_dir}"
 

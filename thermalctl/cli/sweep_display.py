@@ -100,9 +100,9 @@ def _train(plan: SweepPlan) -> SweepResult:
                 display.announce(f"run {number} of {num_runs}: {run.name}")
 
             return run_sweep(plan, on_event=display, on_run=announce, command=sys.argv)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         console.print_note(f"interrupted; go on with: {_say_resume(plan)}")
-        raise typer.Exit(console.EXIT_INTERRUPTED) from None
+        raise typer.Exit(console.find_exit_code(interruption)) from None
     finally:
         _save_curves(plan)
 

@@ -97,6 +97,8 @@ def train(
     picture_every: watching.PictureEveryOption = None,
     amp: running.AmpOption = False,
     resume: running.ResumeOption = False,
+    extend_epochs: running.ExtendEpochsOption = None,
+    save_every: running.SaveEveryOption = None,
     seed: running.SeedOption = None,
     device: DeviceOption = None,
     num_workers: NumWorkersOption = None,
@@ -132,6 +134,7 @@ def train(
     Bare, it takes the only dataset below the current folder and the configuration that suits this machine.
     """
     if follow is not None:
+        _refuse_others(context, "follow")
         from thermalctl.cli.follow import follow_run
 
         follow_run(follow, as_json=as_json)
@@ -145,7 +148,13 @@ def train(
 
     flags = {field.name: context.params[field.name] for field in fields(TrainOptions) if field.name != "overrides"}
     options = TrainOptions(**flags, overrides=parse_overrides(pairs))
+    if print_config and dry_run:
+        raise RequestError("--print-config and --dry-run are two questions", hint="ask one after the other")
     is_sweep = any(flag is not None for flag in (seeds, folds, split_by))
+    if work_dir is not None and not is_sweep and not resume and find_sweep(work_dir) is not None:
+        raise RequestError(
+            f"{work_dir}: holds a sweep", hint="--resume goes on with it; another --work-dir begins a run of its own"
+        )
     if is_sweep or (resume and find_sweep(work_dir) is not None):
         train_sweep(
             config=config,
@@ -164,7 +173,7 @@ def train(
     for note in plan.notes:
         console.print_note(note)
     if print_config:
-        console.print_unwrapped(plan.cfg.pretty_text)
+        console.print_json(plan.cfg.to_dict()) if as_json else console.print_unwrapped(plan.cfg.pretty_text)
     elif dry_run:
         _try(plan, as_json=as_json)
     else:
@@ -181,11 +190,11 @@ def _run(plan: TrainingPlan, *, as_json: bool) -> None:
     try:
         with TrainingDisplay() as display:
             result = run_training(plan.cfg, on_event=display, command=sys.argv)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         if (Path(plan.cfg.work_dir) / METRICS_FILE).is_file():
             save_curves(Path(plan.cfg.work_dir))
         console.print_note(f"interrupted; {describe_resumption(Path(plan.cfg.work_dir))}")
-        raise typer.Exit(console.EXIT_INTERRUPTED) from None
+        raise typer.Exit(console.find_exit_code(interruption)) from None
     save_curves(result.work_dir)
     console.print_json(result) if as_json else show_result(result)
 
@@ -198,6 +207,18 @@ def _try(plan: TrainingPlan, *, as_json: bool) -> None:
     console.print_json(found) if as_json else show_dry_run(found)
     if found.problem:
         raise typer.Exit(1)
+
+
+def _refuse_others(context: typer.Context, name: str) -> None:
+    """Refuse flags beside one that trains nothing."""
+    sources = {other: context.get_parameter_source(other) for other in context.params if other not in (name, "as_json")}
+    given = [other for other, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given or context.args:
+        others = ", ".join(f"--{other.replace('_', '-')}" for other in given) or context.args[0]
+        raise RequestError(
+            f"--{name} shows a run and trains nothing: it takes no {others}",
+            hint=f"leave out what is not --{name} or --json",
+        )
 
 
 def _collect_pairs(first: list[str] | None, rest: list[str]) -> list[str]:

@@ -12,12 +12,14 @@ from typing_extensions import Self
 
 from thermalctl.cli import console
 from thermalctl.cli.run_lines import (
+    NO_WEIGHTS,
     SCORE_NAMES,
     StepLine,
     describe_data,
     describe_device,
     describe_finding,
     describe_model,
+    describe_next,
     describe_rates,
     describe_validation,
     format_time,
@@ -86,6 +88,7 @@ def describe_start(started: RunStarted, *, weights: str | None = None) -> list[T
         ("weights", weights or _describe_weights(started)),
         *([("", _describe_fit(started.fitted))] if started.fitted and not weights else []),
         ("rates", describe_rates(started)),
+        *(("", text) for text in (started.freezing, started.extension) if text),
         ("device", describe_device(started)),
         ("run", str(started.work_dir)),
     ]
@@ -102,8 +105,7 @@ def show_result(result: TrainResult) -> None:
         console.print_line(f"nothing left to train: {result.epochs} of {result.epochs} epochs were done before")
         return
     ended = "stopped early after" if result.stopped_early else "trained for"
-    epochs = f"{result.epochs} epoch{'' if result.epochs == 1 else 's'}"
-    console.print_line(f"{ended} {epochs} in {format_time(result.seconds)}")
+    console.print_line(f"{ended} {console.count(result.epochs, 'epoch')} in {format_time(result.seconds)}")
     table = console.plain_table(
         "", "top-1", "top-3", "mean class", "checkpoint", right=("top-1", "top-3", "mean class")
     )
@@ -141,8 +143,8 @@ def show_dry_run(found: DryRun) -> None:
     if found.cost is not None and found.step_bytes is not None:
         gmacs, memory = f"{found.cost.gmacs:.3g} GMACs a clip", format_bytes(found.step_bytes)
         console.print_line(f"{'cost':<8} {gmacs}, a training step about {memory} in float32")
-    length = f"{started.max_epochs} epochs of {found.num_steps} steps"
-    console.print_line(f"{'length':<8} {length}, the first {started.warmup_epochs} warm up")
+    length = f"{console.count(started.max_epochs, 'epoch')} of {console.count(found.num_steps, 'step')}"
+    console.print_line(f"{'length':<8} {length}, {started.warmup_epochs} to warm up")
     if started.fitted:
         _show_fit(started.fitted)
     if found.problem:
@@ -156,9 +158,7 @@ def show_dry_run(found: DryRun) -> None:
 
 def _describe_weights(started: RunStarted) -> str:
     if started.weights is None:
-        if started.first_epoch == 1:
-            return "none: the model starts from random weights"
-        return f"resumed, epoch {started.first_epoch} comes next"
+        return f"resumed, {describe_next(started)}" if started.is_resumed else NO_WEIGHTS
     if started.fitted is None:
         return f"resumed from {started.weights}"
     return started.weights

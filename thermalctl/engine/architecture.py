@@ -87,7 +87,7 @@ def check_length(backbone: Any, num_frames: int) -> None:
     if num_frames % rate:
         raise ConfigError(
             f"clip.num_frames is {num_frames}, expected a multiple of the backbone's resample_rate, {rate}",
-            hint=f"clip.num_frames={_find_nearest_multiple(num_frames, rate)}",
+            hint=f"--frames {_find_nearest_multiple(num_frames, rate)}",
         )
 
 
@@ -100,11 +100,11 @@ def check_size(backbone: Any, input_size: tuple[int, int]) -> None:
     side = PATCH_SIDES.get(_name_class(backbone))
     if side is None or not any(length % side for length in input_size):
         return
-    fitting = ",".join(str(_find_nearest_multiple(length, side)) for length in input_size)
+    fitting = "x".join(str(_find_nearest_multiple(length, side)) for length in input_size)
     raise ConfigError(
         f"clip.input_size is {input_size}, expected multiples of {side}: the patches of a "
         f"{_name_class(backbone)} leave out the rest",
-        hint=f"clip.input_size={fitting}",
+        hint=f"--input-size {fitting}",
     )
 
 

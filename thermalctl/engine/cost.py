@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from thermalctl.clip_spec import ClipSpec
+from thermalctl.engine.choices.custom_hooks import find_hooks
+from thermalctl.engine.choices.transfer import AVERAGING, USUAL_AVERAGING
 from thermalctl.engine.restore import build_model
 from thermalctl.errors import ConfigError
 
@@ -37,7 +39,8 @@ class ModelCost:
             a training step takes about three times as many.
         activation_bytes: what the forward pass of one clip leaves for the backward pass to use. It grows with the
             batch; what the kernels need for a moment comes on top.
-        fixed_bytes: parameters, their gradients and what the optimizer keeps of them; the same for every batch.
+        fixed_bytes: parameters, their gradients, what the optimizer keeps of them, and with `--ema` their average; the
+            same for every batch.
     """
 
     input_shape: tuple[int, ...]
@@ -73,12 +76,13 @@ def measure_cost(cfg: Config, input_shape: Sequence[int] | None = None) -> Model
         model.cls_head(features, **head_arguments)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     optimizer = (cfg.get("optim_wrapper") or {}).get("optimizer") or {}
+    is_averaged = bool(find_hooks(cfg, AVERAGING) or find_hooks(cfg, USUAL_AVERAGING))
     return ModelCost(
         input_shape=shape,
         num_parameters=num_parameters,
         gmacs=counter.get_total_flops() / 2 / _NUM_CLIPS / 1e9,
         activation_bytes=kept.num_bytes // _NUM_CLIPS,
-        fixed_bytes=num_parameters * _FLOAT32_BYTES * (2 + _count_moments(optimizer)),
+        fixed_bytes=num_parameters * _FLOAT32_BYTES * (2 + _count_moments(optimizer) + is_averaged),
     )
 
 

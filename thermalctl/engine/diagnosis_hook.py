@@ -17,8 +17,9 @@ from thermalctl.engine.choices.transfer import FREEZE
 from thermalctl.engine.diagnosis import Diagnosis
 from thermalctl.engine.events import Finding, RunStarted
 from thermalctl.engine.figures import Circumstances, EpochFigures, Judgement
-from thermalctl.engine.hooks import StepMeter, read_step_times
+from thermalctl.engine.hooks import read_step_times
 from thermalctl.engine.label_check import check_labels
+from thermalctl.engine.meter import StepMeter, is_within_epoch, recall_epoch
 from thermalctl.errors import NotHeldError
 
 #: MMEngine's samplers, which draw every clip as often as any other; ours says which strategy it follows.
@@ -47,7 +48,7 @@ class DiagnosisHook(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         """Begin new figures."""
-        self._meter = StepMeter()
+        self._meter = recall_epoch(runner) if is_within_epoch(runner) else StepMeter()
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
@@ -57,7 +58,7 @@ class DiagnosisHook(Hook):
         Raises:
             NotHeldError: if the loss is not a number and neither are weights: nothing that follows would be.
         """
-        self._meter.add(outputs or {})
+        self._meter.add(outputs or {}, num_clips=len(data_batch["data_samples"]))
         loss = self._meter.losses[-1]
         wait_s, step_s = read_step_times(runner) or (None, 0.0)
         for finding in self.diagnosis.add_step(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmengine.config import Config
 
 from thermalctl.engine.choices.augmentation import apply_augmentation
 from thermalctl.engine.choices.clips import apply_clips
 from thermalctl.engine.choices.imbalance import apply_imbalance
+from thermalctl.engine.choices.running import apply_running
 from thermalctl.engine.choices.stopping import apply_stopping
 from thermalctl.engine.choices.transfer import apply_transfer
 from thermalctl.engine.choices.watching import apply_watching
 from thermalctl.engine.options import LOADERS, TrainOptions
-from thermalctl.engine.schedule import set_warmup, stretch_schedule
+from thermalctl.engine.schedule import list_schedulers, relate_lowest_rate, set_warmup, stretch_schedule
 from thermalctl.errors import ConfigError
 
 #: What `--load-from` says for random weights.
@@ -35,6 +34,7 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
     has_own_schedule = any(key.split(".")[0] == "param_scheduler" for key in options.overrides)
     if options.epochs is not None:
         _set_epochs(cfg, options.epochs)
+    apply_running(cfg, options)
     if options.batch_size is not None:
         cfg.train_dataloader.batch_size = options.batch_size
     if options.num_workers is not None:
@@ -45,6 +45,7 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
     if options.lr is not None:
         _set_rate(cfg, options.lr, move_lowest=not has_own_schedule)
     if options.backbone_lr_mult is not None:
+        _relate_lowest_rate(cfg)
         cfg.merge_from_dict({"optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult": options.backbone_lr_mult})
     if options.amp:
         _set_amp(cfg)
@@ -62,6 +63,7 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
                 hint="--cfg-options auto_scale_lr.base_batch_size=16",
             )
         cfg.auto_scale_lr.enable = True
+        _relate_lowest_rate(cfg)
     if options.load_from is not None:
         cfg.load_from = None if options.load_from == NO_WEIGHTS else options.load_from
     elif options.resume:
@@ -102,6 +104,12 @@ def _set_rate(cfg: Config, lr: float, *, move_lowest: bool) -> None:
     optimizer.lr = lr
 
 
+def _relate_lowest_rate(cfg: Config) -> None:
+    rate = ((cfg.get("optim_wrapper") or {}).get("optimizer") or {}).get("lr")
+    if rate:
+        relate_lowest_rate(list_schedulers(cfg), rate)
+
+
 def _set_amp(cfg: Config) -> None:
     wrapper = cfg.optim_wrapper
     for key in ("loss_scale", "use_fsdp"):  # AmpOptimWrapper's own
@@ -121,14 +129,6 @@ def _set_randomness(cfg: Config, options: TrainOptions) -> None:
         cfg.randomness = randomness
     if options.cudnn_benchmark is not None or options.deterministic:
         cfg.merge_from_dict({"env_cfg.cudnn_benchmark": bool(options.cudnn_benchmark)})
-
-
-def list_schedulers(cfg: Config) -> list[Any]:
-    """Return the configuration's schedulers; none where several optimizers each have their own."""
-    schedulers = cfg.get("param_scheduler") or []
-    if isinstance(schedulers, dict):
-        return [schedulers] if "type" in schedulers else []
-    return list(schedulers)
 
 
 def _replan(cfg: Config, warmup_epochs: int | None, *, planned_epochs: int | None) -> None:

@@ -35,6 +35,9 @@ class RunStarted:
         warmup_epochs: epochs of rising rate.
         batch_size: clips per step.
         first_epoch: the epoch that comes first, from 1; more than 1 when resumed.
+        first_step: the step of that epoch that comes first, from 1; more than 1 when resumed within an epoch.
+        freezing: what of the model is held still, and until when; None where nothing is.
+        extension: how the schedule goes on in a run that was made longer; None in any other.
     """
 
     work_dir: Path
@@ -55,6 +58,14 @@ class RunStarted:
     warmup_epochs: int
     batch_size: int
     first_epoch: int
+    first_step: int = 1
+    extension: str | None = None
+    freezing: str | None = None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run goes on from where it was before."""
+        return (self.first_epoch, self.first_step) > (1, 1)
 
 
 Event = RunStarted | StepDone | ValidationDone | Finding

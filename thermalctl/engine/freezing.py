@@ -56,7 +56,17 @@ class FreezeHook(Hook):
             )
         model = runner.recognizer
         self._parts = list_frozen_parts(model, self.stages, by_stage=self.unfreeze_every is not None)
+        self._check_length(runner.max_epochs)
         self._trainable = frozenset(name for name, p in model.named_parameters() if p.requires_grad)
+
+    def _check_length(self, max_epochs: int) -> None:
+        last = self.epochs + (self.unfreeze_every or 0) * (len(self._parts) - 1)
+        if last >= max_epochs:
+            raise ConfigError(
+                f"--unfreeze-every {self.unfreeze_every} after --freeze-backbone {self.epochs}: the lowest of "
+                f"{len(self._parts)} parts would begin to learn after epoch {last} of {max_epochs}",
+                hint="unfreeze faster, or train for more epochs",
+            )
 
     def before_train_epoch(self, runner: Any) -> None:
         """Freeze and unfreeze what the epoch asks for."""

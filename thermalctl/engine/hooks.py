@@ -13,6 +13,7 @@ import torch
 from mmengine.hooks import Hook
 
 from thermalctl.engine.events import OnEvent, StepDone, ValidationDone
+from thermalctl.engine.meter import StepMeter, is_within_epoch, recall_epoch
 
 #: No screen needs to be told more often.
 SECONDS_BETWEEN_STEPS = 0.25
@@ -40,9 +41,13 @@ class EventHook(Hook):
         self._finished: deque[float] = deque(maxlen=SPEED_WINDOW)
         self._told = 0.0
 
+    def before_train(self, runner: Any) -> None:
+        """Take up the epoch that a resumed run has still to validate."""
+        self._meter = recall_epoch(runner)
+
     def before_train_epoch(self, runner: Any) -> None:
         """Begin a new mean loss, and a new clock: validation is no part of the speed."""
-        self._meter = StepMeter()
+        self._meter = recall_epoch(runner) if is_within_epoch(runner) else StepMeter()
         self._finished.clear()
         self._finished.append(time.monotonic())
 
@@ -52,7 +57,7 @@ class EventHook(Hook):
         """Tell of the step, unless the last one was just now."""
         now = time.monotonic()
         self._finished.append(now)
-        self._meter.add(outputs or {})
+        self._meter.add(outputs or {}, num_clips=len(data_batch["data_samples"]))
         num_steps = len(runner.train_dataloader)
         is_logged = (batch_idx + 1) % find_log_interval(runner) == 0 or batch_idx + 1 == num_steps
         if now - self._told < SECONDS_BETWEEN_STEPS and not is_logged:
@@ -87,38 +92,6 @@ class EventHook(Hook):
                 train_accuracy=self._meter.accuracy,
             )
         )
-
-
-class StepMeter:
-    """Collects what the steps of an epoch come to.
-
-    MMEngine's `RuntimeInfoHook` has read every one of these values already, so reading them waits for no device.
-
-    Attributes:
-        losses: of the steps.
-    """
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self._accuracies: list[float] = []
-
-    def add(self, outputs: Mapping[str, Any]) -> None:
-        """Add a step's outputs, as MMAction2's head names them."""
-        self.losses.append(outputs["loss"].item())
-        if "top1_acc" in outputs:
-            self._accuracies.append(outputs["top1_acc"].item())
-
-    @property
-    def mean_loss(self) -> float:
-        """The mean loss; NaN before the first step."""
-        return sum(self.losses) / len(self.losses) if self.losses else float("nan")
-
-    @property
-    def accuracy(self) -> float | None:
-        """The mean top-1; None where a step had none, as with mixed labels."""
-        if not self._accuracies or len(self._accuracies) < len(self.losses):
-            return None
-        return sum(self._accuracies) / len(self._accuracies)
 
 
 def find_log_interval(runner: Any) -> int:

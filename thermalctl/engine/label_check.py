@@ -6,9 +6,8 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
-from thermalctl.engine.provenance import find_innermost
 from thermalctl.errors import DatasetError, summarise_problems
-from thermalctl.pipeline.clip_dataset import ClipDataset
+from thermalctl.pipeline.clip_dataset import ClipDataset, find_innermost
 
 
 def check_labels(dataset: Any, num_classes: int) -> None:

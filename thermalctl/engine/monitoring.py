@@ -84,6 +84,7 @@ class MetricsLog:
                 max_epochs=started.max_epochs,
                 warmup_epochs=started.warmup_epochs,
                 first_epoch=started.first_epoch,
+                first_step=started.first_step,
                 weights=started.weights,
                 rates=started.rates,
                 version=__version__,

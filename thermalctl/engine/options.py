@@ -10,6 +10,7 @@ from typing import Any
 from thermalctl.engine.choices.augmentation import AugmentationChoices, check_augmentation
 from thermalctl.engine.choices.clips import ClipChoices, check_clips
 from thermalctl.engine.choices.imbalance import ImbalanceChoices, check_imbalance
+from thermalctl.engine.choices.running import RunningChoices, check_running
 from thermalctl.engine.choices.stopping import StoppingChoices, check_stopping
 from thermalctl.engine.choices.transfer import TransferChoices, check_transfer
 from thermalctl.engine.choices.watching import WatchingChoices, check_watching
@@ -17,12 +18,20 @@ from thermalctl.errors import RequestError
 
 #: The least that a whole number may be.
 _LEAST = {"epochs": 1, "batch_size": 1, "num_workers": 0, "warmup_epochs": 0, "seed": 0, "frames": 1}
+#: NumPy takes none above.
+MOST_SEED = 2**32 - 1
 _LEAVE_OUT = "leave it out for the configuration's own value"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(
-    ClipChoices, ImbalanceChoices, AugmentationChoices, TransferChoices, StoppingChoices, WatchingChoices
+    ClipChoices,
+    ImbalanceChoices,
+    AugmentationChoices,
+    TransferChoices,
+    StoppingChoices,
+    WatchingChoices,
+    RunningChoices,
 ):
     """Edits of a configuration, those of each kind of choice and these; None (or False) leaves it as it is.
 
@@ -67,6 +76,8 @@ class TrainOptions(
             value = getattr(self, name)
             if value is not None and value < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}, expected {least} or more", hint=_LEAVE_OUT)
+        if self.seed is not None and self.seed > MOST_SEED:
+            raise RequestError(f"--seed is {self.seed}, expected at most {MOST_SEED}", hint=_LEAVE_OUT)
         for name in ("lr", "backbone_lr_mult", "seconds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -89,6 +100,7 @@ class TrainOptions(
         check_transfer(self)
         check_stopping(self)
         check_watching(self)
+        check_running(self, is_resumed=self.resume, epochs=self.epochs)
 
 
 #: The loaders that a configuration may have.

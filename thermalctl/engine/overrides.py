@@ -53,6 +53,11 @@ def check_overrides(cfg: Config, overrides: Mapping[str, Any]) -> None:
     values = cfg.to_dict()
     types = {key.removesuffix(".type"): value for key, value in overrides.items() if key.endswith(".type")}
     for key, value in overrides.items():
+        if key.partition(".")[0] == "data_preprocessor" and "data_preprocessor" in (values.get("model") or {}):
+            raise ConfigError(
+                f"--cfg-options {key}={value}: the model has a data_preprocessor of its own, and reads no other",
+                hint=f"model.{key}=...",
+            )
         node: Any = values
         path: list[str] = []
         for part in key.split("."):

@@ -16,8 +16,8 @@ from sklearn.metrics import confusion_matrix
 
 from thermalctl.engine.accuracy import Judged
 from thermalctl.engine.diagnosis_hook import find_judged
-from thermalctl.engine.provenance import find_innermost
-from thermalctl.pipeline.clip_dataset import ClipDataset
+from thermalctl.pipeline.clip_dataset import ClipDataset, find_innermost
+from thermalctl.pipeline.repair import repair_clips
 
 #: One name for all backends: MLflow needs the ending, and TensorBoard takes anything.
 CONFUSION_NAME, CLIPS_NAME = "val_confusion.png", "val_clips.png"
@@ -96,7 +96,10 @@ def choose_clips(labels: Sequence[int], num_clips: int) -> list[int]:
 
 def show_clip(dataset: ClipDataset, judged: Judged, index: int) -> ShownClip:
     """Return a clip of the dataset as it is shown."""
-    frames_c = dataset[index]["inputs"].numpy()
+    clip_c = dataset[index]["inputs"]
+    if dataset.spec.repair == "nearest":  # as the model sees it: rows that are missing would take the whole scale
+        clip_c = repair_clips(clip_c[None])[0]
+    frames_c = clip_c.numpy()
     chosen = np.linspace(0, len(frames_c) - 1, min(NUM_FRAMES, len(frames_c))).round().astype(int)
     predicted = int(judged.scores[index].argmax())
     return ShownClip(

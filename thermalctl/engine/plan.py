@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from thermalctl.dataset.layout import DatasetLayout, find_dataset
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
+from thermalctl.engine.checkpoints import find_last
 from thermalctl.engine.choices.clips import describe_repeats
 from thermalctl.engine.config import (
     DEFAULT_CONFIGS,
@@ -22,6 +23,7 @@ from thermalctl.engine.options import LOADERS, TrainOptions
 from thermalctl.engine.starting import suggest_for_size
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import ConfigError, RequestError
+from thermalctl.evaluation.run_log import METRICS_FILE
 from thermalctl.evaluation.runs import find_run
 
 #: Where runs go unless told otherwise, one folder each.
@@ -60,6 +62,11 @@ def plan_training(
     """
     device = choose_device(options.device)
     notes = []
+    if options.resume and work_dir is not None and (work_dir / METRICS_FILE).is_file() and find_last(work_dir) is None:
+        raise RequestError(
+            f"--resume: the run in {work_dir} ended before a checkpoint was saved",
+            hint="begin it again: the same command without --resume",
+        )
     if options.resume and (work_dir is None or config is None):
         run = find_run(work_dir)
         work_dir = run.folder

@@ -14,6 +14,7 @@ from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
 from thermalctl.engine.config import iterate_datasets
 from thermalctl.engine.runner import ThermalRunner
+from thermalctl.pipeline.clip_dataset import find_innermost
 from thermalctl.version import __version__
 
 _PACKAGES = ("torch", "mmaction2", "mmengine", "mmcv-lite", "numpy", "h5py")
@@ -53,10 +54,3 @@ def record_run(runner: ThermalRunner, dataset: ThermalDataset | None, command: S
 def list_sample_ids(runner: ThermalRunner) -> list[str]:
     """Return the ids of the training samples, in order; empty for a dataset that has none."""
     return list(getattr(find_innermost(runner.train_dataloader.dataset), "sample_ids", []))
-
-
-def find_innermost(dataset: Any) -> Any:
-    """Return the dataset inside whatever wraps it, as `RepeatDataset` does."""
-    while hasattr(dataset, "dataset") and not hasattr(dataset, "sample_ids"):
-        dataset = dataset.dataset
-    return dataset

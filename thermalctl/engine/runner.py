@@ -17,15 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from thermalctl.compat import prepare_mmaction
+from thermalctl.engine.config import names_class
+from thermalctl.engine.running.extending import PLANNED_KEY, replan_rates
+from thermalctl.engine.running.loop import ResumableLoop
+from thermalctl.engine.running.resuming import NUM_STEPS_KEY
 from thermalctl.engine.starting import find_head_classes
 from thermalctl.engine.trust import load_checkpoint_safely
 from thermalctl.errors import CheckpointError
+from thermalctl.files import replace_file
 from thermalctl.models.absent_classes import find_masked_classes, mask_absent_classes
 from thermalctl.models.pretrained import FittedWeights, fit_pretrained, strip_to_state_dict
 
@@ -42,9 +48,11 @@ class ThermalRunner(Runner):
 
     Attributes:
         fitted: what became of the pretrained weights; None without any.
+        extension: how the schedule goes on in a run that was made longer; None in any other.
     """
 
     fitted: FittedWeights | None = None
+    extension: str | None = None
     # MMEngine's own, which it sets to a configuration first and to what is built from it later.
     _log_dir: str
     _train_loop: Any
@@ -77,6 +85,44 @@ class ThermalRunner(Runner):
             wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
             return wrapped
         return model.to(device)
+
+    def build_train_loop(self, loop: Any) -> Any:
+        """Return the loop of a configuration; of those over epochs, ours, which can begin and stop at any step."""
+        if not isinstance(loop, dict) or not (loop.get("by_epoch") or names_class(loop, "EpochBasedTrainLoop")):
+            return super().build_train_loop(loop)
+        options = {name: value for name, value in loop.items() if name not in ("type", "by_epoch")}
+        return ResumableLoop(runner=self, dataloader=self._train_dataloader, **options)
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """Register the default hooks; the one that saves checkpoints in an order that loses nothing."""
+        hooks = dict(hooks or {})
+        saving = hooks.get("checkpoint", {"type": "CheckpointHook", "interval": 1})
+        if isinstance(saving, dict) and names_class(saving, "CheckpointHook"):
+            hooks["checkpoint"] = saving | {"type": "thermalctl.engine.running.saving.SafeCheckpointHook"}
+        super().register_default_hooks(hooks)
+
+    @master_only
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Save the run, whole or not at all."""
+        if "://" in out_dir:  # storage that MMEngine has a client for
+            super().save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        with replace_file(Path(out_dir, filename)) as temporary:
+            super().save_checkpoint(str(temporary.parent), temporary.name, *args, **kwargs)
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            CheckpointError: if it does not fit the model, or its epochs had another length.
+        """
+        super().resume(filename, *args, **kwargs)
+        if isinstance(self.train_loop, ResumableLoop):
+            self.train_loop.check_place(self.message_hub.get_info(NUM_STEPS_KEY))
+        extended_from = self.cfg.get("extended_from")
+        if extended_from and self.message_hub.get_info(PLANNED_KEY, extended_from) == extended_from:
+            self.extension = replan_rates(self)
+            self.logger.info(self.extension)
 
     def build_for_training(self) -> None:
         """Build all that `train` builds and load the weights, without running anything."""

@@ -19,6 +19,11 @@ from thermalctl.models.head_classes import HeadClasses
 from thermalctl.weights.catalog import find_entry
 from thermalctl.weights.store import resolve_load_from
 
+#: The groups of a configuration that decide what a run learns, and the keys in them that do not.
+_DECIDING = ("clip", "model", "optim_wrapper", "param_scheduler", "train_dataloader", "randomness", "auto_scale_lr")
+_PLACES = frozenset(
+    {"data_root", "ann_file", "data_prefix", "num_workers", "persistent_workers", "pin_memory", "prefetch_factor"}
+)
 #: Past so many training clips the finetuning guide trains longer, and drops less of the head's input.
 MANY_CLIPS = 1000
 MANY_CLIPS_DROPOUT = 0.5
@@ -120,10 +125,57 @@ def _check_resumable(cfg: Config, source: Path) -> None:
             f"{source}: belongs to a run that began {began} --ema, and is resumed {asked} it",
             hint=f"resume it {began} it, or begin a new run from it: --load-from {source} --work-dir DIR",
         )
-    planned = parse_config_text(checkpoint.get("meta", {}).get("cfg", "")).get("train_cfg", {}).get("max_epochs")
+    planned_cfg = parse_config_text(checkpoint.get("meta", {}).get("cfg", ""))
+    planned = planned_cfg.get("train_cfg", {}).get("max_epochs")
     wanted = cfg.train_cfg.get("max_epochs")
-    if planned is not None and planned != wanted:
+    if planned is not None and planned not in (wanted, cfg.get("extended_from")):
         raise ConfigError(
             f"{source}: belongs to a run of {planned} epochs, but {wanted} are asked for",
             hint=f"resume with --epochs {planned}, or begin a new run from it: --load-from {source} --work-dir DIR",
         )
+    changed = find_changes(planned_cfg, cfg.to_dict(), is_extended=planned != wanted) if planned_cfg else []
+    if changed:
+        key, before, now = changed[0]
+        others = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise ConfigError(
+            f"{source}: belongs to a run with {key}={before}, but {now} is asked for{others}",
+            hint=f"resume it as it was, or begin a new run from it: --load-from {source} --work-dir DIR",
+        )
+
+
+def find_changes(
+    planned: Mapping[str, Any], wanted: Mapping[str, Any], *, is_extended: bool
+) -> list[tuple[str, Any, Any]]:
+    """Return what would make of a resumed run another one: keys that decide what is learnt, with both values.
+
+    Where its files lie, who reads them, and what is logged and saved may change.
+
+    Args:
+        planned: the configuration that the run began with.
+        wanted: that it is resumed with.
+        is_extended: whether it is to become longer, so that its schedule is another.
+    """
+    passed_over = {"param_scheduler"} if is_extended else set()
+    groups = [group for group in _DECIDING if group in planned and group in wanted and group not in passed_over]
+    before, now = (_flatten({group: cfg[group] for group in groups}) for cfg in (planned, wanted))
+    keys = sorted(key for key in before.keys() | now.keys() if not _PLACES.intersection(key.split(".")))
+    missing = "nothing"
+    return [
+        (key, before.get(key, missing), now.get(key, missing))
+        for key in keys
+        if before.get(key, missing) != now.get(key, missing)
+    ]
+
+
+def _flatten(node: Any, place: str = "") -> dict[str, Any]:
+    """Return values by dotted key; tuples as lists, which a configuration does not tell apart."""
+    if isinstance(node, Mapping):
+        items = list(node.items())
+    elif isinstance(node, (list, tuple)) and any(isinstance(inner, Mapping) for inner in node):
+        items = [(str(index), inner) for index, inner in enumerate(node)]
+    else:
+        return {place: list(node) if isinstance(node, tuple) else node}
+    flat: dict[str, Any] = {}
+    for key, inner in items:
+        flat |= _flatten(inner, f"{place}.{key}" if place else str(key))
+    return flat

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 
 from thermalctl.dataset.samples import ThermalDataset, count_classes
-from thermalctl.engine.edits import list_schedulers
+from thermalctl.engine.choices.custom_hooks import find_hooks
+from thermalctl.engine.choices.transfer import FREEZE
 from thermalctl.engine.events import RunStarted
-from thermalctl.engine.provenance import find_innermost
 from thermalctl.engine.runner import ThermalRunner
-from thermalctl.engine.schedule import WARMUP_TYPES
-from thermalctl.pipeline.clip_dataset import ClipDataset
+from thermalctl.engine.schedule import is_warmup, list_schedulers
+from thermalctl.pipeline.clip_dataset import ClipDataset, find_innermost
 
 
 def summarise_run(runner: ThermalRunner, dataset: ThermalDataset | None, *, work_dir: Path) -> RunStarted:
@@ -51,6 +52,9 @@ def summarise_run(runner: ThermalRunner, dataset: ThermalDataset | None, *, work
         warmup_epochs=find_warmup(runner),
         batch_size=cfg.train_dataloader.get("batch_size") or 1,
         first_epoch=runner.epoch + 1,
+        first_step=getattr(runner.train_loop, "num_done", 0) + 1,
+        extension=runner.extension,
+        freezing=describe_freezing(cfg),
     )
     _log(runner, started)
     return started
@@ -76,7 +80,18 @@ def list_rates(runner: ThermalRunner) -> dict[str, float]:
 def find_warmup(runner: ThermalRunner) -> int:
     """Return how many epochs the rate rises for."""
     planned = list_schedulers(runner.cfg)
-    return next((s.get("end", 0) for s in planned if s.get("type") in WARMUP_TYPES and s.get("by_epoch", True)), 0)
+    return next((s.get("end", 0) for s in planned if is_warmup(s) and s.get("by_epoch", True)), 0)
+
+
+def describe_freezing(cfg: Config) -> str | None:
+    """Return what of a model is held still, and until when; None where nothing is."""
+    frozen = next(iter(find_hooks(cfg, FREEZE)), None)
+    if frozen is None:
+        return None
+    stages, every = frozen.get("stages"), frozen.get("unfreeze_every")
+    part = f"the backbone up to stage {stages}" if stages else "the backbone"
+    slowly = f", then a stage every {every}" if every else ""
+    return f"{part} is frozen for {frozen['epochs']} epochs{slowly}"
 
 
 def describe_model(model_cfg: dict[str, object]) -> str:
@@ -114,5 +129,5 @@ def _log(runner: ThermalRunner, started: RunStarted) -> None:
             ("unused", fitted.unused),
         ):
             runner.logger.info(f"weights {word}: {', '.join(names) or 'none'}")
-    elif started.weights is None and started.first_epoch == 1:
+    elif started.weights is None and not started.is_resumed:
         runner.logger.info("weights: none, the model starts from random ones")

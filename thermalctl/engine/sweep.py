@@ -11,7 +11,7 @@ from pathlib import Path
 from thermalctl.dataset.splitting import SplitRule
 from thermalctl.engine.checkpoints import find_last
 from thermalctl.engine.config import DEFAULT_CONFIGS
-from thermalctl.engine.options import TrainOptions
+from thermalctl.engine.options import MOST_SEED, TrainOptions
 from thermalctl.engine.plan import TrainingPlan, choose_work_dir, find_config_copy, plan_training
 from thermalctl.engine.sweep_folds import FOLDS_FOLDER, NewFolds, find_folds, plan_new_folds
 from thermalctl.engine.train import choose_device
@@ -57,9 +57,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         RequestError: if one is no whole number from 0.
     """
     parts = [part.strip() for part in text.split(",")]
-    wrong = [part for part in parts if not re.fullmatch(r"\d{1,9}", part)]
+    wrong = [part for part in parts if not (re.fullmatch(r"\d{1,10}", part) and int(part) <= MOST_SEED)]
     if wrong:
-        raise RequestError(f"--seeds {text}: {wrong[0]!r} is no seed", hint="whole numbers, as in --seeds 42,123,456")
+        raise RequestError(
+            f"--seeds {text}: {wrong[0]!r} is no seed",
+            hint=f"whole numbers from 0 to {MOST_SEED}, as in --seeds 42,123,456",
+        )
     return tuple(map(int, parts))
 
 

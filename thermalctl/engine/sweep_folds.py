@@ -44,9 +44,14 @@ def find_folds(folder: Path) -> dict[int, Path]:
     Raises:
         RequestError: if there are fewer than two.
     """
+    if not folder.is_dir():
+        raise RequestError(
+            f"--folds {folder}: no such folder, and no number",
+            hint="--folds 2 deals the dataset; a folder is what split-dataset --folds wrote",
+        )
     found = {
         int(match[1]): path
-        for path in (folder.iterdir() if folder.is_dir() else ())
+        for path in folder.iterdir()
         if (match := re.fullmatch(r"fold_(\d+)", path.name)) and DatasetLayout(path).is_dataset()
     }
     if len(found) < 2:

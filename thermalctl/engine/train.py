@@ -23,8 +23,11 @@ from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook, find_l
 from thermalctl.engine.monitoring import MetricsLog
 from thermalctl.engine.pictures import PictureHook
 from thermalctl.engine.provenance import find_trained_dataset, record_run
-from thermalctl.engine.resuming import EpochSeedHook, PatienceHook
 from thermalctl.engine.runner import ThermalRunner, build_runner
+from thermalctl.engine.running.resuming import PatienceHook, ValidatedHook
+from thermalctl.engine.running.saving import StepCheckpointHook
+from thermalctl.engine.running.signals import noting_signals
+from thermalctl.engine.running.storage import telling_full_disk
 from thermalctl.engine.starting import find_start
 from thermalctl.engine.summary import summarise_run
 from thermalctl.errors import RequestError
@@ -107,15 +110,17 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
     with MetricsLog(work_dir, log_interval=find_log_interval(runner)) as log, _closing_boards(runner):
         watch = _Watch(runner, log, on_event)
         runner.register_hook(LabelHook())
-        runner.register_hook(EpochSeedHook())
         runner.register_hook(PatienceHook())
+        runner.register_hook(ValidatedHook())
         runner.register_hook(ProvenanceHook(record))
         runner.register_hook(StartHook(lambda: watch(summarise_run(runner, dataset, work_dir=work_dir))))
         runner.register_hook(EventHook(watch))
         runner.register_hook(DiagnosisHook(watch.begin_diagnosis, watch))
         if not find_hooks(cfg, PICTURES):
             runner.register_hook(PictureHook())
-        runner.train()
+        with noting_signals() as request, telling_full_disk(work_dir):
+            runner.register_hook(StepCheckpointHook(cfg.get("save_every", 0), request))
+            runner.train()
         stopped_early = runner.iter < runner.max_iters
         log.note_end(epochs=runner.epoch, stopped_early=stopped_early)
     best_checkpoint = find_best(work_dir)
@@ -182,7 +187,7 @@ class _Watch:
         """Return the diagnosis of the run that has just started; of one that is resumed, with all it knew."""
         assert self._started is not None
         diagnosis = Diagnosis(describe_circumstances(self._runner.cfg, self._started))
-        if self._started.first_epoch > 1:
+        if self._started.is_resumed:
             before = read_run_log(self._started.work_dir)
             self.findings = list(before.findings)
             diagnosis.recall(before.validations, before.findings, num_clips=self._started.num_val)

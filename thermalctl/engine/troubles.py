@@ -40,6 +40,12 @@ FEW_CLASSES_VALIDATIONS, FEW_CLASSES_AT_END = 5, 3
 FEW_CLASSES_STEPS = 20
 #: Half of the time: the device could train twice as fast.
 STARVING_SHARE = 0.5
+#: What makes up for unequal classes.
+_CORRECTIONS = (
+    ("--class-weights", "--class-weights effective"),
+    ("--loss", "--loss balanced-softmax"),
+    ("--sampler", "--sampler balanced"),
+)
 #: What `--dropout` is worth trying.
 DROPOUTS = (0.5, 0.8, 0.9)
 
@@ -78,8 +84,11 @@ def find_explosion(history: History, run: Circumstances) -> Trouble | None:
 
 def find_rise(history: History, run: Circumstances) -> Trouble | None:
     """Return whether the loss rises from epoch to epoch."""
-    losses = [entry.loss for entry in history.epochs[-RISING_EPOCHS - 1 :]]
-    is_rising = len(losses) > RISING_EPOCHS and all(a < b for a, b in pairwise(losses))
+    recent = history.epochs[-RISING_EPOCHS - 1 :]  # of a resumed run only those that were validated are known
+    losses = [entry.loss for entry in recent]
+    is_rising = len(losses) > RISING_EPOCHS and all(
+        a.loss < b.loss and b.epoch == a.epoch + 1 for a, b in pairwise(recent)
+    )
     if not is_rising or losses[-1] < RISING_FACTOR * min(entry.loss for entry in history.epochs):
         return None
     text = f"the loss has risen for {RISING_EPOCHS} epochs, from {losses[0]:.3g} to {losses[-1]:.3g}"
@@ -170,12 +179,12 @@ def find_unpredicted(history: History, run: Circumstances, *, num_validations: i
     if num_true < 2 or most > max(1, int(FEW_CLASSES_SHARE * num_true)):
         return None
     text = f"only {most} of the {num_true} classes in val {'is' if most == 1 else 'are'} ever predicted"
-    options = (
-        ("--class-weights", "--class-weights effective"),
-        ("--loss", "--loss balanced-softmax"),
-        ("--sampler", "--sampler balanced"),
-    )
-    advice = _join(run, *options) or f"a longer training, or another rate than --lr {run.lr:g}"
+    advice = _join(run, *_CORRECTIONS)
+    there = [flag for flag, _ in _CORRECTIONS if flag in run.in_use]
+    if not advice:
+        advice = f"a longer training, or another rate than --lr {run.lr:g}"
+    elif there:  # two of them would correct for the same thing twice, and are refused
+        advice += f", in place of {' and '.join(there)}"
     return Trouble(topic="classes never predicted", text=text, advice=advice)
 
 

@@ -122,7 +122,7 @@ def read_run_log(work_dir: Path) -> RunLog:
         if isinstance(record, RunHeader):
             header, end = record, None
             first = record.first_epoch
-            steps = [step for step in steps if step.epoch < first]
+            steps = [step for step in steps if (step.epoch, step.step) < (first, record.first_step)]
             validations = [validation for validation in validations if validation.epoch < first]
             findings = [finding for finding in findings if finding.epoch < first]
         elif isinstance(record, StepDone):

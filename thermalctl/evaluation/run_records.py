@@ -35,6 +35,7 @@ class RunHeader:
         version: of thermalctl.
         host: the machine's name.
         pid: the process on it.
+        first_step: the step of that epoch that comes first, from 1; more than 1 when resumed within an epoch.
     """
 
     model: str
@@ -54,6 +55,12 @@ class RunHeader:
     version: str
     host: str
     pid: int
+    first_step: int = 1
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run goes on from where it was before."""
+        return (self.first_epoch, self.first_step) > (1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ class ClassLoss(nn.Module, ABC):
 
     Args:
         class_weight: (K,) how much each class counts; None for all the same. The mean is weighted, as that of
-            `torch.nn.CrossEntropyLoss`.
+            MMAction2's `CrossEntropyLoss`; torch's divides by the weight of the unsmoothed labels.
         class_counts: (K,) training clips of each class; a class with none takes no part in label smoothing.
         label_smoothing: share of each label that is spread evenly over the classes that occur, 0 or more and less than
             1 (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567, section 7).

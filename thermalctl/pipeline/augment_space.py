@@ -36,6 +36,21 @@ class Placement:
     turned: Tensor
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placed:
+    """What to read of each clip's frames.
+
+    Attributes:
+        regions: (N, 4), or (N, T, 4) where they move, x, y, width, height in pixels; see `resample_clips`.
+        turned: (N,) bool, whether rows and columns are exchanged after that.
+        barred: (N,) bool, whether what lies beside the frame is shown as the clip's median; else the edge is repeated.
+    """
+
+    regions: Tensor
+    turned: Tensor
+    barred: Tensor
+
+
 def draw_placements(num_clips: int, augmentation: Augmentation) -> Placement:
     """Return a random crop of each of N regions, mirrored and turned as drawn, on the CPU."""
     crops = _draw_crops(num_clips, augmentation.crop_area, augmentation.crop_aspect)
@@ -48,10 +63,10 @@ def draw_placements(num_clips: int, augmentation: Augmentation) -> Placement:
     return Placement(crops=crops, turned=quarters % 2 == 1)
 
 
-def place_regions(regions: Tensor, placement: Placement) -> Tensor:
-    """Return what to read of the frames, in the shape of `regions`, see `resample_clips`.
+def place_regions(regions: Tensor, placement: Placement) -> Placed:
+    """Return what to read of the frames.
 
-    For a turned clip it is what fills the picture once rows and columns are exchanged.
+    Of a turned clip whose region is not square it is what fills the picture once rows and columns are exchanged.
 
     Args:
         regions: (N, 4), or (N, T, 4) where they move, x, y, width, height in pixels.
@@ -61,31 +76,35 @@ def place_regions(regions: Tensor, placement: Placement) -> Tensor:
     x, y, width, height = regions.unbind(-1)
     left, top, share_x, share_y = placement.crops.to(regions.device).view(per_clip).unbind(-1)
     placed = torch.stack([x + left * width, y + top * height, share_x * width, share_y * height], dim=-1)
-    turned = placement.turned.to(regions.device).view((*per_clip[:-1], 1))
-    return torch.where(turned, _turn(placed), placed)
+    is_square = (width == height).reshape(len(regions), -1)[:, 0].cpu()  # a person's crop, of one size in all frames
+    barred = placement.turned & ~is_square
+    across = barred.to(regions.device).view((*per_clip[:-1], 1))
+    return Placed(regions=torch.where(across, _turn(placed), placed), turned=placement.turned, barred=barred)
 
 
-def show_placed(images: Tensor, regions: Tensor, turned: Tensor, output_size: tuple[int, int]) -> Tensor:
+def show_placed(images: Tensor, placed: Placed, output_size: tuple[int, int]) -> Tensor:
     """Return the placed regions as pictures, (N, S, T, h, w).
 
     Args:
         images: (N, S, T, H, W) float32, 0..255.
-        regions: from `place_regions`.
-        turned: (N,) bool, on the CPU, which clips' rows and columns are to be exchanged.
+        placed: from `place_regions`; its regions on any device.
         output_size: (h, w).
     """
-    if not turned.any():
+    regions = placed.regions.to(images.device)
+    if not placed.turned.any():
         return resize_images(images, regions, output_size)
     shown = images.new_empty((*images.shape[:3], *output_size))
     # Numbers of clips, not a mask, which a GPU would have to be waited for.
-    straight, across = ((turned == is_turned).nonzero()[:, 0].to(images.device) for is_turned in (False, True))
+    straight, across = ((placed.turned == wanted).nonzero()[:, 0].to(images.device) for wanted in (False, True))
     if len(straight):
         shown[straight] = resize_images(images[straight], regions[straight], output_size)
     sources, places, source_size = images[across], regions[across], (output_size[1], output_size[0])
-    medians = sources.flatten(2).median(dim=2).values[:, :, None, None, None]
-    beyond = _find_beyond(places, sources.shape[-2:], source_size)
     resized = resize_images(sources, places, source_size)
-    shown[across] = torch.where(beyond, medians, resized).transpose(-1, -2)
+    if placed.barred.any():
+        medians = sources.flatten(2).median(dim=2).values[:, :, None, None, None]
+        barred = placed.barred[placed.turned].to(images.device)[:, None, None, None, None]
+        resized = torch.where(_find_beside(places, sources.shape[-2:], source_size) & barred, medians, resized)
+    shown[across] = resized.transpose(-1, -2)
     return shown
 
 
@@ -97,20 +116,15 @@ def _turn(regions: Tensor) -> Tensor:
     return torch.stack([x + (width - new_width) / 2, y + (height - new_height) / 2, new_width, new_height], dim=-1)
 
 
-def _find_beyond(regions: Tensor, frame_size: torch.Size, output_size: tuple[int, int]) -> Tensor:
-    """Return which pixels of letterboxed regions lie beside the frame, (N, 1, T or 1, h, w) bool; none of squares.
-
-    Squares are the crops of people, which repeat the frame's edge wherever they face.
-    """
+def _find_beside(regions: Tensor, frame_size: torch.Size, output_size: tuple[int, int]) -> Tensor:
+    """Return which pixels of regions lie beside the frame, (N, 1, T or 1, h, w) bool."""
     per_frame = regions if regions.dim() == 3 else regions[:, None]
     is_beside = []
     for axis, (length, size) in enumerate(zip(frame_size[::-1], output_size[::-1], strict=True)):
         starts, lengths = per_frame[..., axis, None], per_frame[..., axis + 2, None]
         centers = starts + (torch.arange(size, device=regions.device) + 0.5) * lengths / size
         is_beside.append((centers < 0) | (centers > length))
-    is_square = per_frame[..., 2].abs() == per_frame[..., 3].abs()
-    beyond = (is_beside[0][..., None, :] | is_beside[1][..., :, None]) & ~is_square[..., None, None]
-    return beyond[:, None]
+    return (is_beside[0][..., None, :] | is_beside[1][..., :, None])[:, None]
 
 
 def _draw_crops(num_clips: int, areas: Range, aspects: Range) -> Tensor:

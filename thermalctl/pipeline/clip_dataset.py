@@ -119,3 +119,10 @@ class ClipDataset(Dataset[dict[str, Any]]):
             )
         num_incomplete = sum(int((incomplete[name] & frames).sum()) for name, frames in used.items())
         return sum(int(frames.sum()) for frames in used.values()), num_incomplete
+
+
+def find_innermost(dataset: Any) -> Any:
+    """Return the dataset inside whatever wraps it, as `RepeatDataset` does."""
+    while hasattr(dataset, "dataset") and not hasattr(dataset, "sample_ids"):
+        dataset = dataset.dataset
+    return dataset

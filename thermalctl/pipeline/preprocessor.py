@@ -22,7 +22,7 @@ from thermalctl.pipeline.augment_temperature import drop_rows, jitter_temperatur
 from thermalctl.pipeline.channels import make_images, resize_images
 from thermalctl.pipeline.erasing import erase_blocks
 from thermalctl.pipeline.mixing import Mixing, draw_mix, mix_clips, mix_labels
-from thermalctl.pipeline.regions import find_regions
+from thermalctl.pipeline.regions import find_boxes, place_boxes
 from thermalctl.pipeline.repair import repair_clips
 from thermalctl.pipeline.time_augment import draw_times
 
@@ -119,16 +119,13 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         """
         clips: Sequence[Tensor] = data["inputs"]
         samples = data.get("data_samples")
-        regions = [
-            find_regions(clip, sample, self.spec)
-            for clip, sample in zip(clips, samples or [None] * len(clips), strict=True)
-        ]
+        boxes = [find_boxes(sample, self.spec) for sample in samples or [None] * len(clips)]
         prepare = self._augment if training else self._transform
         with torch.autocast(self.device.type, enabled=False):  # resampling in half precision would cost 0.1 deg C
             inputs = torch.cat(
                 [
                     prepare(torch.stack(group).to(self.device, non_blocking=True), torch.stack(where))
-                    for group, where in _group_by_size(clips, regions)
+                    for group, where in _group_by_size(clips, boxes)
                 ]
             )
             samples = self.cast_data(samples)
@@ -137,35 +134,32 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         inputs = inputs[:, None] if self.layout == "clip" else inputs.transpose(1, 2).contiguous()
         return {"inputs": inputs, "data_samples": samples}
 
-    def _transform(self, clips_c: Tensor, regions: Tensor) -> Tensor:
+    def _transform(self, clips_c: Tensor, boxes: Tensor) -> Tensor:
         whole = self.spec.target == "frame"
-        inputs: Tensor = self.transform(clips_c, None if whole else regions.to(clips_c.device))
+        regions = None if whole else place_boxes(boxes, clips_c.shape[-2:], self.spec).to(clips_c.device)
+        inputs: Tensor = self.transform(clips_c, regions)
         return inputs
 
-    def _augment(self, clips_c: Tensor, regions: Tensor) -> Tensor:
+    def _augment(self, clips_c: Tensor, boxes: Tensor) -> Tensor:
         augmentation, spec = self.augmentation, self.spec
         clips_c = self.transform.repair(clips_c)
         if augmentation.varies_time or clips_c.shape[1] != spec.num_frames:
-            clips_c, regions = _take_frames(clips_c, regions, augmentation, spec.num_frames)
+            clips_c, boxes = _take_frames(clips_c, boxes, augmentation, spec.num_frames)
         clips_c = jitter_temperatures(clips_c, augmentation, spec.temperature_range_c)
         images = make_images(drop_rows(clips_c, augmentation), spec)
-        placement = draw_placements(len(clips_c), augmentation)
-        placed = place_regions(regions, placement).to(clips_c.device)
-        return self.transform.normalize(
-            erase_blocks(show_placed(images, placed, placement.turned, spec.input_size), augmentation)
-        )
+        regions = place_boxes(boxes, clips_c.shape[-2:], spec)
+        placed = place_regions(regions, draw_placements(len(clips_c), augmentation))
+        return self.transform.normalize(erase_blocks(show_placed(images, placed, spec.input_size), augmentation))
 
 
-def _take_frames(
-    clips_c: Tensor, regions: Tensor, augmentation: Augmentation, num_frames: int
-) -> tuple[Tensor, Tensor]:
-    """Return the frames that are drawn of those delivered, (N, T, H, W), and where to look in them."""
+def _take_frames(clips_c: Tensor, boxes: Tensor, augmentation: Augmentation, num_frames: int) -> tuple[Tensor, Tensor]:
+    """Return the frames that are drawn of those delivered, (N, T, H, W), and the boxes in them."""
     num_delivered = clips_c.shape[1]
     times = draw_times(len(clips_c), num_frames, (num_delivered - num_frames) // 2, augmentation)
-    if regions.dim() == 3:
-        regions = regions.gather(1, times[:, :, None].expand(-1, -1, 4))
+    if boxes.dim() == 3:
+        boxes = boxes.gather(1, times[:, :, None].expand(-1, -1, 4))
     indices = times.to(clips_c.device)[:, :, None, None].expand(-1, -1, *clips_c.shape[2:])
-    return clips_c.gather(1, indices), regions
+    return clips_c.gather(1, indices), boxes
 
 
 def _mix(inputs: Tensor, samples: Sequence[Any], mixing: Mixing, num_classes: int) -> Tensor:
@@ -180,12 +174,12 @@ def _mix(inputs: Tensor, samples: Sequence[Any], mixing: Mixing, num_classes: in
     return mix_clips(inputs, mix)
 
 
-def _group_by_size(clips: Sequence[Tensor], regions: Sequence[Tensor]) -> list[tuple[list[Tensor], list[Tensor]]]:
+def _group_by_size(clips: Sequence[Tensor], boxes: Sequence[Tensor]) -> list[tuple[list[Tensor], list[Tensor]]]:
     """Return runs of neighbouring clips of equal frame size, so that sensors of several sizes can share a batch."""
     groups: list[tuple[list[Tensor], list[Tensor]]] = []
-    for clip, region in zip(clips, regions, strict=True):
+    for clip, box in zip(clips, boxes, strict=True):
         if not groups or groups[-1][0][0].shape != clip.shape:
             groups.append(([], []))
         groups[-1][0].append(clip)
-        groups[-1][1].append(region)
+        groups[-1][1].append(box)
     return groups

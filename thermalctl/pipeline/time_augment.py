@@ -53,8 +53,9 @@ def draw_times(num_clips: int, num_frames: int, context_frames: int, augmentatio
     shift, rate = shift.double(), rate.double()
     if augmentation.speed:
         rate = (1 + augmentation.speed) ** _draw(num_clips, -1, 1)
-    if crop < 1:
-        shift = rate * (1 - crop) * _draw(num_clips, -before, after)
+    if crop < 1:  # within the clip, and with the keyframe in it
+        least, most = -min((1 - crop) * before, crop * after), min((1 - crop) * after, crop * before)
+        shift = rate * _draw(num_clips, least, most)
     if augmentation.temporal_jitter:
         shift = shift + augmentation.temporal_jitter * _draw(num_clips, -1, 1)
     step = rate * crop

@@ -66,7 +66,7 @@ def _draw_losses(axes: Axes, log: RunLog) -> None:
     train = [(done.epoch, done.train_loss) for done in log.validations]
     val = [(done.epoch, done.metrics["acc/log_loss"]) for done in log.validations if "acc/log_loss" in done.metrics]
     _plot(axes, train, _TRAIN, "train, epoch")
-    _plot(axes, val, _VAL, "val")
+    _plot(axes, val, _VAL, "val, log loss")
     shown = [loss for loss in [step.loss for step in log.steps] + [y for _, y in train + val] if math.isfinite(loss)]
     if shown and min(shown) > 0 and max(shown) > DECADES_RATIO * float(np.median(shown)):
         axes.set_yscale("log")

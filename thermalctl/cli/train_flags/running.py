@@ -17,6 +17,24 @@ ResumeOption = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+ExtendEpochsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="With --resume: N epochs more than planned; the schedule is planned anew.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+SaveEveryOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="STEPS",
+        help="Save within epochs too, every so many steps.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
 SeedOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Seed of every random draw.", rich_help_panel=PANEL, show_default=False),

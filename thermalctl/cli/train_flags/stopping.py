@@ -20,7 +20,10 @@ EarlyStoppingOption = Annotated[
 MonitorOption = Annotated[
     str | None,
     typer.Option(
-        metavar="METRIC", help="What has to improve. Default: --select-on.", rich_help_panel=PANEL, show_default=False
+        metavar="METRIC",
+        help="What has to improve. Default: what selects, or acc/top1.",
+        rich_help_panel=PANEL,
+        show_default=False,
     ),
 ]
 MinDeltaOption = Annotated[

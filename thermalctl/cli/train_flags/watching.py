@@ -24,7 +24,7 @@ PictureEveryOption = Annotated[
     typer.Option(
         "--picture-every",
         metavar="N",
-        help="Draw the confusion matrix and clips there every N validations; 0 never.",
+        help="Draw the confusion matrix and clips there every N validations; 0 never. Default: 5.",
         rich_help_panel=PANEL,
         show_default=False,
     ),

@@ -93,15 +93,27 @@ def check_augmentation(choices: AugmentationChoices) -> None:
     if choices.erase_mode is not None and choices.erase == 0:
         raise RequestError(
             f"--erase-mode {choices.erase_mode} and --erase 0 contradict each other: nothing is erased",
-            hint="leave one of them out",
+            hint="leave --erase-mode out; or --erase 0.25 erases something in a quarter of the clips",
+        )
+    if choices.mix not in (None, "none") and choices.mix_probability == 0:
+        raise RequestError(
+            f"--mix {choices.mix} and --mix-probability 0 contradict each other: no batch is mixed",
+            hint="leave --mix-probability out to mix every batch, or --mix none",
         )
     for name in _MIX_NAMES[1:]:
         value = getattr(choices, name)
         if value is not None and choices.mix is not None and not _concerns(name, choices.mix):
             raise RequestError(
                 f"{_flag(name)} {value:g} and --mix {choices.mix} contradict each other: it does not use that",
-                hint="leave one of them out; mixup has --mixup-alpha, cutmix and cuboid have --cutmix-alpha",
+                hint=_suggest_mixing(name, choices.mix),
             )
+
+
+def _suggest_mixing(name: str, mix: str) -> str:
+    if name == "mix_probability":
+        return f"leave {_flag(name)} out, or --mix mixup"
+    fitting = {"mixup": "--mixup-alpha", "none": None}.get(mix, "--cutmix-alpha")
+    return f"--mix {mix} takes {fitting}" if fitting else f"leave {_flag(name)} out, or name what to mix with --mix"
 
 
 def apply_augmentation(cfg: Config, choices: AugmentationChoices) -> None:

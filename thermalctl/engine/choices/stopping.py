@@ -62,7 +62,7 @@ def check_stopping(choices: StoppingChoices) -> None:
         if value is not None and choices.early_stopping == 0:
             raise RequestError(
                 f"{_name_flag(name)} {value} and --early-stopping 0 contradict each other: nothing stops the training",
-                hint="leave one of them out",
+                hint="--early-stopping 20 stops after 20 validations without an improvement",
             )
 
 

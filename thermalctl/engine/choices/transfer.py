@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from thermalctl.engine.choices.custom_hooks import drop_hooks, find_hooks, set_hook
+from thermalctl.engine.schedule import list_schedulers, relate_lowest_rate
 from thermalctl.errors import ConfigError, RequestError
 
 FREEZE = "thermalctl.engine.freezing.FreezeHook"
@@ -60,13 +61,15 @@ def check_transfer(choices: TransferChoices) -> None:
     for name, (expected, is_possible) in _RANGES.items():
         value = getattr(choices, name)
         if value is not None and not is_possible(value):
-            raise RequestError(f"{_name_flag(name)} is {value}, expected {expected}", hint="leave it out for none")
+            raise RequestError(
+                f"{_name_flag(name)} is {value}, expected {expected}", hint="leave it out for what is usual"
+            )
     for name in ("freeze_stages", "unfreeze_every"):
         if choices.freeze_backbone == 0 and getattr(choices, name) is not None:
             raise RequestError(
                 f"{_name_flag(name)} {getattr(choices, name)} and --freeze-backbone 0 contradict each other: "
                 "nothing is frozen",
-                hint="leave one of them out",
+                hint=f"--freeze-backbone 10 freezes for ten epochs; without it leave {_name_flag(name)} out too",
             )
 
 
@@ -170,15 +173,7 @@ def _set_layer_decay(cfg: Config, decay: float) -> None:
             hint="--cfg-options optim_wrapper.constructor=DefaultOptimWrapperConstructor  takes MMEngine's usual one",
         )
     cfg.merge_from_dict({"optim_wrapper.constructor": LAYER_DECAY, "optim_wrapper.paramwise_cfg.layer_decay": decay})
-    for scheduler in _list_schedulers(cfg):
-        # As one rate for all stages, it would be higher than what the lowest stages begin with.
-        if scheduler.get("eta_min"):
-            scheduler.eta_min_ratio = scheduler.pop("eta_min") / rate
-
-
-def _list_schedulers(cfg: Config) -> list[Any]:
-    schedulers = cfg.get("param_scheduler") or []
-    return [schedulers] if isinstance(schedulers, dict) else list(schedulers)
+    relate_lowest_rate(list_schedulers(cfg), rate)
 
 
 def _name_flag(field: str) -> str:

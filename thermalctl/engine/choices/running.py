@@ -1,0 +1,71 @@
+"""How a training is saved, and how long it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmengine.config import Config
+
+from thermalctl.errors import ConfigError, RequestError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningChoices:
+    """How a training is saved, and how long it goes on; None leaves it as the configuration has it.
+
+    Attributes:
+        save_every: steps between two checkpoints within an epoch; 0 for none.
+        extend_epochs: how many epochs a resumed run is to go on beyond those that it was planned for.
+    """
+
+    save_every: int | None = None
+    extend_epochs: int | None = None
+
+
+def check_running(choices: RunningChoices, *, is_resumed: bool, epochs: int | None) -> None:
+    """Check the choices against each other, and against `--resume` and `--epochs`.
+
+    Raises:
+        RequestError: if one is impossible, or two contradict each other.
+    """
+    if choices.save_every is not None and choices.save_every < 0:
+        raise RequestError(
+            f"--save-every is {choices.save_every}, expected a number of steps, 0 for none within an epoch",
+            hint="leave it out for the configuration's own value",
+        )
+    if choices.extend_epochs is None:
+        return
+    if choices.extend_epochs < 1:
+        raise RequestError(
+            f"--extend-epochs is {choices.extend_epochs}, expected 1 or more", hint="--resume alone goes on as planned"
+        )
+    if epochs is not None:
+        raise RequestError(
+            f"--extend-epochs {choices.extend_epochs} and --epochs {epochs} contradict each other: one counts from "
+            "where the run was to end, the other from its beginning",
+            hint="leave one of them out",
+        )
+    if not is_resumed:
+        raise RequestError(
+            f"--extend-epochs {choices.extend_epochs}: there is no run to extend",
+            hint="add --resume for the newest run, and --work-dir for another; --epochs is the length of a new one",
+        )
+
+
+def apply_running(cfg: Config, choices: RunningChoices) -> None:
+    """Change how a training is saved, and how long it goes on; the schedule is stretched elsewhere.
+
+    Raises:
+        ConfigError: if the configuration does not count in epochs.
+    """
+    if choices.save_every is not None:
+        cfg.save_every = choices.save_every
+    if choices.extend_epochs is not None:
+        planned = (cfg.get("train_cfg") or {}).get("max_epochs")
+        if planned is None:
+            raise ConfigError(
+                "--extend-epochs: this configuration does not count in epochs",
+                hint="--cfg-options train_cfg.max_iters=...",
+            )
+        cfg.extended_from = planned
+        cfg.train_cfg.max_epochs = planned + choices.extend_epochs
