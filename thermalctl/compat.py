@@ -220,15 +220,17 @@ def lay_out_each_config_once() -> None:
 
 
 def silence_known_warnings() -> None:
-    """Keep three upstream messages off the user's screen that nobody there can act on.
+    """Keep four upstream messages off the user's screen that nobody there can act on.
 
     mmcv-lite announces at import that it lacks compiled operators, which is why it was chosen; Swin still calls
-    `torch.meshgrid` the old way; torch 2.13 announces that MMEngine imports parts of torch that use TorchScript.
+    `torch.meshgrid` the old way; torch 2.13 announces that MMEngine imports parts of torch that use TorchScript, and
+    that it names an option of distributed training as before.
     """
     for category, message in (
         (UserWarning, "Fail to import ``MultiScaleDeformableAttention``"),
         (UserWarning, r"torch\.meshgrid: in an upcoming release, it will be required to pass the indexing argument"),
         (DeprecationWarning, r"`torch\.jit\.(script|interface)` is deprecated"),
+        (FutureWarning, "`broadcast_buffers` is deprecated"),
     ):
         warnings.filterwarnings("ignore", message=message, category=category)
 

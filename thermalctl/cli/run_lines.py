@@ -111,7 +111,11 @@ def describe_model(run: RunHeader | RunStarted) -> str:
 
 def describe_device(run: RunHeader | RunStarted) -> str:
     """Return where a run runs."""
-    return f"{run.device}, {run.precision}, batch {run.batch_size}"
+    factors = [(run.accumulate, "steps"), (run.num_processes, "processes")]
+    times = "".join(f" x {number} {what}" for number, what in factors if number > 1)
+    whole = run.batch_size * run.accumulate * run.num_processes
+    batch = f"{whole} ({run.batch_size} clips{times})" if times else str(run.batch_size)
+    return f"{run.device}, {run.precision}, batch {batch}"
 
 
 def describe_rates(run: RunHeader | RunStarted) -> str:

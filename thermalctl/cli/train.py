@@ -96,6 +96,11 @@ def train(
     log_to: watching.LogToOption = None,
     picture_every: watching.PictureEveryOption = None,
     amp: running.AmpOption = False,
+    gpus: running.GpusOption = None,
+    nodes: running.NodesOption = None,
+    rendezvous: running.RendezvousOption = None,
+    launcher: running.LauncherOption = None,
+    accumulate: running.AccumulateOption = None,
     resume: running.ResumeOption = False,
     extend_epochs: running.ExtendEpochsOption = None,
     save_every: running.SaveEveryOption = None,
@@ -140,10 +145,12 @@ def train(
         follow_run(follow, as_json=as_json)
         return
     pairs = _collect_pairs(cfg_options, context.args)  # before the heavy imports: a slip is told at once
+    from thermalctl.cli.launching import start_processes
     from thermalctl.cli.sweep_display import train_sweep
     from thermalctl.engine.options import TrainOptions
     from thermalctl.engine.overrides import parse_overrides
     from thermalctl.engine.plan import plan_training
+    from thermalctl.engine.running.distributed import find_place
     from thermalctl.evaluation.sweep_record import find_sweep
 
     flags = {field.name: context.params[field.name] for field in fields(TrainOptions) if field.name != "overrides"}
@@ -170,17 +177,20 @@ def train(
         )
         return
     plan = plan_training(config=config, data=data, work_dir=work_dir, options=options)
-    for note in plan.notes:
+    place = find_place(launcher)
+    for note in plan.notes if place is None or place.rank == 0 else ():
         console.print_note(note)
     if print_config:
         console.print_json(plan.cfg.to_dict()) if as_json else console.print_unwrapped(plan.cfg.pretty_text)
     elif dry_run:
         _try(plan, as_json=as_json)
+    elif place is None and (gpus or nodes):
+        start_processes(plan, gpus=gpus, nodes=nodes, rendezvous=rendezvous)
     else:
-        _run(plan, as_json=as_json)
+        _run(plan, as_json=as_json, is_shown=place is None or place.rank == 0)
 
 
-def _run(plan: TrainingPlan, *, as_json: bool) -> None:
+def _run(plan: TrainingPlan, *, as_json: bool, is_shown: bool) -> None:
     from thermalctl.cli.run_lines import describe_resumption
     from thermalctl.cli.training_display import TrainingDisplay, show_result
     from thermalctl.engine.train import train as run_training
@@ -188,13 +198,17 @@ def _run(plan: TrainingPlan, *, as_json: bool) -> None:
     from thermalctl.reports.curves import save_curves
 
     try:
-        with TrainingDisplay() as display:
+        with TrainingDisplay(is_shown=is_shown) as display:
             result = run_training(plan.cfg, on_event=display, command=sys.argv)
     except KeyboardInterrupt as interruption:
+        if not is_shown:
+            raise typer.Exit(console.find_exit_code(interruption)) from None
         if (Path(plan.cfg.work_dir) / METRICS_FILE).is_file():
             save_curves(Path(plan.cfg.work_dir))
         console.print_note(f"interrupted; {describe_resumption(Path(plan.cfg.work_dir))}")
         raise typer.Exit(console.find_exit_code(interruption)) from None
+    if not is_shown:
+        return
     save_curves(result.work_dir)
     console.print_json(result) if as_json else show_result(result)
 

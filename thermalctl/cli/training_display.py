@@ -36,10 +36,15 @@ if TYPE_CHECKING:
 
 
 class TrainingDisplay:
-    """Shows events on standard error; a context manager. Without a terminal the moving line is left out."""
+    """Shows events on standard error; a context manager. Without a terminal the moving line is left out.
 
-    def __init__(self) -> None:
+    Args:
+        is_shown: whether to show anything; of several processes one does.
+    """
+
+    def __init__(self, *, is_shown: bool = True) -> None:
         self._console = console.stderr()
+        self._console.quiet = not is_shown
         self._line = StepLine(self._console)
 
     def __enter__(self) -> Self:

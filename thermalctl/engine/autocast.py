@@ -10,10 +10,12 @@ import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor, nn
 
+from thermalctl.engine.running.accumulating import WholeMean
+
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-class AutocastOptimWrapper(AmpOptimWrapper):
+class AutocastOptimWrapper(AmpOptimWrapper, WholeMean):
     """MMEngine's mixed-precision optimizer wrapper without its refusal of a CPU.
 
     Args:

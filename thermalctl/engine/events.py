@@ -33,9 +33,11 @@ class RunStarted:
         rates: full learning rate by part of the model.
         max_epochs: length of training.
         warmup_epochs: epochs of rising rate.
-        batch_size: clips per step.
+        batch_size: clips per step of each process.
         first_epoch: the epoch that comes first, from 1; more than 1 when resumed.
         first_step: the step of that epoch that comes first, from 1; more than 1 when resumed within an epoch.
+        num_processes: how many train together.
+        accumulate: steps of each that make one update.
         freezing: what of the model is held still, and until when; None where nothing is.
         extension: how the schedule goes on in a run that was made longer; None in any other.
     """
@@ -59,6 +61,8 @@ class RunStarted:
     batch_size: int
     first_epoch: int
     first_step: int = 1
+    num_processes: int = 1
+    accumulate: int = 1
     extension: str | None = None
     freezing: str | None = None
 

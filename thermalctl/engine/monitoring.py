@@ -85,6 +85,8 @@ class MetricsLog:
                 warmup_epochs=started.warmup_epochs,
                 first_epoch=started.first_epoch,
                 first_step=started.first_step,
+                num_processes=started.num_processes,
+                accumulate=started.accumulate,
                 weights=started.weights,
                 rates=started.rates,
                 version=__version__,

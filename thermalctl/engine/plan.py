@@ -44,6 +44,11 @@ class TrainingPlan:
     cfg: Config
     notes: tuple[str, ...]
 
+    @property
+    def work_dir(self) -> Path:
+        """Where the run is written."""
+        return Path(self.cfg.work_dir)
+
 
 def plan_training(
     *, config: str | None, data: Path | None, work_dir: Path | None, options: TrainOptions

@@ -19,12 +19,13 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import MMLogger
-from mmengine.model import is_model_wrapper
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from thermalctl.compat import prepare_mmaction
 from thermalctl.engine.config import names_class
+from thermalctl.engine.running.accumulating import PLAIN, WholeMean
 from thermalctl.engine.running.extending import PLANNED_KEY, replan_rates
 from thermalctl.engine.running.loop import ResumableLoop
 from thermalctl.engine.running.resuming import NUM_STEPS_KEY
@@ -81,9 +82,12 @@ class ThermalRunner(Runner):
         device = torch.device(self.cfg.get("device", "cpu"))
         if device.type == "cuda" and not self.distributed:  # a launched process has its GPU already
             torch.cuda.set_device(device)
-        if device.type == "cuda" or self.distributed:
+        if device.type == "cuda":
             wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
             return wrapped
+        if self.distributed and model_wrapper_cfg is None:  # MMEngine's own wants a number of a GPU
+            unused = bool(self.cfg.get("find_unused_parameters", False))
+            return MMDistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=unused)
         return model.to(device)
 
     def build_train_loop(self, loop: Any) -> Any:
@@ -92,6 +96,15 @@ class ThermalRunner(Runner):
             return super().build_train_loop(loop)
         options = {name: value for name, value in loop.items() if name not in ("type", "by_epoch")}
         return ResumableLoop(runner=self, dataloader=self._train_dataloader, **options)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Return the optimizer wrapper; several processes' or steps' gradients are those of their whole mean."""
+        if isinstance(optim_wrapper, dict) and optim_wrapper.get("type", "OptimWrapper") == "OptimWrapper":
+            optim_wrapper = optim_wrapper | {"type": PLAIN}
+        built = super().build_optim_wrapper(optim_wrapper)
+        if isinstance(built, WholeMean):
+            built.observe(self.recognizer, len(self.train_dataloader))
+        return built
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register the default hooks; the one that saves checkpoints in an order that loses nothing."""

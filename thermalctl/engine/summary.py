@@ -53,6 +53,8 @@ def summarise_run(runner: ThermalRunner, dataset: ThermalDataset | None, *, work
         batch_size=cfg.train_dataloader.get("batch_size") or 1,
         first_epoch=runner.epoch + 1,
         first_step=getattr(runner.train_loop, "num_done", 0) + 1,
+        num_processes=runner.world_size,
+        accumulate=getattr(runner.optim_wrapper, "_accumulative_counts", 1),
         extension=runner.extension,
         freezing=describe_freezing(cfg),
     )

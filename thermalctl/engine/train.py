@@ -24,6 +24,7 @@ from thermalctl.engine.monitoring import MetricsLog
 from thermalctl.engine.pictures import PictureHook
 from thermalctl.engine.provenance import find_trained_dataset, record_run
 from thermalctl.engine.runner import ThermalRunner, build_runner
+from thermalctl.engine.running.distributed import find_place, joined_group
 from thermalctl.engine.running.resuming import PatienceHook, ValidatedHook
 from thermalctl.engine.running.saving import StepCheckpointHook
 from thermalctl.engine.running.signals import noting_signals
@@ -98,8 +99,16 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
         CheckpointError: if they, or the checkpoint to resume from, do not fit.
         DatasetError: if a label is none of the model's classes.
         NotHeldError: if the model's weights or scores stop being numbers.
+        RequestError: if this process was launched among several, and has no GPU of its own.
     """
     cfg = copy.deepcopy(cfg)
+    place = find_place(cfg.get("launcher"))
+    cfg.launcher = "pytorch" if place else "none"  # to MMEngine's runner: the group is there
+    with joined_group(place, cfg.device):
+        return _train(cfg, on_event=on_event, command=command)
+
+
+def _train(cfg: Config, *, on_event: OnEvent, command: Sequence[str]) -> TrainResult:
     work_dir = Path(cfg.work_dir)
     cfg.load_from = find_start(cfg)
     began = time.monotonic()

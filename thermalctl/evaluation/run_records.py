@@ -36,6 +36,8 @@ class RunHeader:
         host: the machine's name.
         pid: the process on it.
         first_step: the step of that epoch that comes first, from 1; more than 1 when resumed within an epoch.
+        num_processes: how many train together.
+        accumulate: steps of each that make one update.
     """
 
     model: str
@@ -56,6 +58,8 @@ class RunHeader:
     host: str
     pid: int
     first_step: int = 1
+    num_processes: int = 1
+    accumulate: int = 1
 
     @property
     def is_resumed(self) -> bool:

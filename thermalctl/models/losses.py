@@ -32,6 +32,7 @@ class ClassLoss(nn.Module, ABC):
         loss_weight: factor of the loss, for heads of several losses.
 
     Attributes:
+        last_weight: the weight of the labels whose loss was computed last, a float32 scalar.
         absent: (K,) bool, the classes left out of the softmax; None where all are in it. The head reads it.
 
     Raises:
@@ -60,6 +61,7 @@ class ClassLoss(nn.Module, ABC):
             )
         self.label_smoothing = label_smoothing
         self.loss_weight = loss_weight
+        self.last_weight = torch.ones(())
         # Not persistent: they are in the configuration, which every checkpoint carries.
         self.register_buffer("class_weight", _as_tensor(class_weight), persistent=False)
         counts = _as_tensor(class_counts)
@@ -74,6 +76,7 @@ class ClassLoss(nn.Module, ABC):
             labels: (N,) int64 class ids, or (N, K) float shares of each class that add up to 1, as mixing makes them.
         """
         total, normaliser = self.sum_losses(scores, labels)
+        self.last_weight = normaliser.detach()
         # A batch whose every class has weight 0 has nothing to learn from; 0 / 0 would end the training.
         return self.loss_weight * total / normaliser.clamp(min=torch.finfo(normaliser.dtype).tiny)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,6 +15,50 @@ ResumeOption = Annotated[
         "--resume",
         help="Go on with the newest run, or with --work-dir, from its last checkpoint or from --load-from.",
         rich_help_panel=PANEL,
+    ),
+]
+AccumulateOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Update after N steps: a batch N times as large, in the memory of one.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+GpusOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Train on N GPUs of this machine, each with --batch-size clips a step.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+NodesOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Machines, on each of which this same command runs; see --rendezvous.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+RendezvousOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="With --nodes: where they meet, on one of them.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
+LauncherOption = Annotated[
+    Literal["torchrun", "slurm"] | None,
+    typer.Option(
+        help="This process is one of those that torchrun or srun has started.",
+        rich_help_panel=PANEL,
+        show_default=False,
     ),
 ]
 ExtendEpochsOption = Annotated[

@@ -1,23 +1,30 @@
-"""How a training is saved, and how long it goes on."""
+"""How a training runs on its machine, is saved, and how long it goes on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mmengine.config import Config
 
+from thermalctl.engine.running.accumulating import check_accumulation
 from thermalctl.errors import ConfigError, RequestError
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningChoices:
-    """How a training is saved, and how long it goes on; None leaves it as the configuration has it.
+    """How a training runs, is saved, and how long it goes on; None leaves it as the configuration has it.
 
     Attributes:
+        launcher: what has started this process among several; None to see whether torchrun has.
+        accumulate: steps whose gradients are added up for one update: as a batch of so many times the clips, in the
+            memory of one.
         save_every: steps between two checkpoints within an epoch; 0 for none.
         extend_epochs: how many epochs a resumed run is to go on beyond those that it was planned for.
     """
 
+    launcher: Literal["torchrun", "slurm"] | None = None
+    accumulate: int | None = None
     save_every: int | None = None
     extend_epochs: int | None = None
 
@@ -32,6 +39,11 @@ def check_running(choices: RunningChoices, *, is_resumed: bool, epochs: int | No
         raise RequestError(
             f"--save-every is {choices.save_every}, expected a number of steps, 0 for none within an epoch",
             hint="leave it out for the configuration's own value",
+        )
+    if choices.accumulate is not None and choices.accumulate < 1:
+        raise RequestError(
+            f"--accumulate is {choices.accumulate}, expected a number of steps from 1",
+            hint="1 updates the weights after every step",
         )
     if choices.extend_epochs is None:
         return
@@ -58,6 +70,12 @@ def apply_running(cfg: Config, choices: RunningChoices) -> None:
     Raises:
         ConfigError: if the configuration does not count in epochs.
     """
+    if choices.accumulate is not None:
+        wrapper = cfg.get("optim_wrapper") or {}
+        check_accumulation(wrapper.get("type"), choices.accumulate)
+        cfg.optim_wrapper.accumulative_counts = choices.accumulate
+    if choices.launcher is not None:
+        cfg.launcher = choices.launcher
     if choices.save_every is not None:
         cfg.save_every = choices.save_every
     if choices.extend_epochs is not None:
