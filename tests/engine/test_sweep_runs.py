@@ -201,7 +201,7 @@ def test_device_that_runs_out_of_memory_fails_one_run(plan: Callable[..., SweepP
         raise torch.OutOfMemoryError("CUDA out of memory.\nmore of it")
 
     (run,) = run_sweep(plan(tmp_path / "sweep", seeds=(1,)), on_event=fail).runs
-    assert run.problem == "OutOfMemoryError: CUDA out of memory."
+    assert run.problem == "a step of 6 clips does not fit into memory: CUDA out of memory."
 
 
 def test_mistake_of_ours_is_not_swallowed(plan: Callable[..., SweepPlan], tmp_path: Path) -> None:

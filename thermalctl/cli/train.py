@@ -96,6 +96,8 @@ def train(
     log_to: watching.LogToOption = None,
     picture_every: watching.PictureEveryOption = None,
     amp: running.AmpOption = False,
+    compile: running.CompileOption = False,  # noqa: A002  the flag's name
+    channels_last: running.ChannelsLastOption = False,
     gpus: running.GpusOption = None,
     nodes: running.NodesOption = None,
     rendezvous: running.RendezvousOption = None,

@@ -75,14 +75,13 @@ def measure_cost(cfg: Config, input_shape: Sequence[int] | None = None) -> Model
         features, head_arguments = model.extract_feat(clips)
         model.cls_head(features, **head_arguments)
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    optimizer = (cfg.get("optim_wrapper") or {}).get("optimizer") or {}
     is_averaged = bool(find_hooks(cfg, AVERAGING) or find_hooks(cfg, USUAL_AVERAGING))
     return ModelCost(
         input_shape=shape,
         num_parameters=num_parameters,
         gmacs=counter.get_total_flops() / 2 / _NUM_CLIPS / 1e9,
         activation_bytes=kept.num_bytes // _NUM_CLIPS,
-        fixed_bytes=num_parameters * _FLOAT32_BYTES * (2 + _count_moments(optimizer) + is_averaged),
+        fixed_bytes=num_parameters * _FLOAT32_BYTES * (2 + count_moments(cfg) + is_averaged),
     )
 
 
@@ -132,7 +131,9 @@ def _return(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _count_moments(optimizer: Any) -> int:
+def count_moments(cfg: Config) -> int:
+    """Return how many values the configuration's optimizer keeps of each parameter."""
+    optimizer = (cfg.get("optim_wrapper") or {}).get("optimizer") or {}
     if optimizer.get("type") == "SGD":
         return 1 if optimizer.get("momentum") else 0
-    return _MOMENTS.get(optimizer.get("type"), 2)
+    return _MOMENTS.get(str(optimizer.get("type")), 2)

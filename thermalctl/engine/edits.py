@@ -35,7 +35,7 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
     if options.epochs is not None:
         _set_epochs(cfg, options.epochs)
     apply_running(cfg, options)
-    if options.batch_size is not None:
+    if options.batch_size is not None and options.batch_size != "auto":
         cfg.train_dataloader.batch_size = options.batch_size
     if options.num_workers is not None:
         for loader in LOADERS:

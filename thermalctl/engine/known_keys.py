@@ -32,7 +32,7 @@ READ_KEYS = {
 TOP_KEYS = {
     "model_wrapper_cfg", "find_unused_parameters", "compile", "activation_checkpointing", "efficient_conv_bn_eval",
     "sync_bn",
-    "cpu_threads", "class_weights", "effective_weights", "save_every", "extended_from",
+    "cpu_threads", "class_weights", "effective_weights", "save_every", "extended_from", "channels_last",
 }  # fmt: skip
 #: What is read beside the parameters of the class.
 EXTRA_KEYS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from thermalctl.engine.choices.augmentation import AugmentationChoices, check_augmentation
 from thermalctl.engine.choices.clips import ClipChoices, check_clips
@@ -37,7 +37,8 @@ class TrainOptions(
 
     Attributes:
         epochs: length of training; warm-up and decay are stretched with it.
-        batch_size: clips per training step.
+        batch_size: clips per training step; "auto" for the largest part of the configuration's own that fits into
+            memory, with as many steps to an update as make up for it.
         lr: rate of the head and of everything without a rate of its own.
         amp: mixed precision.
         resume: go on from the work dir's last checkpoint, or from `load_from`.
@@ -55,7 +56,7 @@ class TrainOptions(
     """
 
     epochs: int | None = None
-    batch_size: int | None = None
+    batch_size: int | Literal["auto"] | None = None
     lr: float | None = None
     amp: bool = False
     resume: bool = False
@@ -74,7 +75,7 @@ class TrainOptions(
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is not None and value != "auto" and value < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}, expected {least} or more", hint=_LEAVE_OUT)
         if self.seed is not None and self.seed > MOST_SEED:
             raise RequestError(f"--seed is {self.seed}, expected at most {MOST_SEED}", hint=_LEAVE_OUT)
@@ -100,7 +101,7 @@ class TrainOptions(
         check_transfer(self)
         check_stopping(self)
         check_watching(self)
-        check_running(self, is_resumed=self.resume, epochs=self.epochs)
+        check_running(self, is_resumed=self.resume, epochs=self.epochs, batch_size=self.batch_size)
 
 
 #: The loaders that a configuration may have.

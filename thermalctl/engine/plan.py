@@ -20,6 +20,7 @@ from thermalctl.engine.config import (
     read_clip_spec,
 )
 from thermalctl.engine.options import LOADERS, TrainOptions
+from thermalctl.engine.running.memory import fit_batch
 from thermalctl.engine.starting import suggest_for_size
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import ConfigError, RequestError
@@ -98,7 +99,22 @@ def plan_training(
         spec = read_clip_spec(complete, dataset.classes)
         notes.extend(describe_repeats(spec, dataset))
         notes.extend(suggest_for_size(len(dataset.samples("train", spec.target)), complete))
+    if options.batch_size == "auto":
+        notes.append(_fit_batch(complete))
     return TrainingPlan(cfg=complete, notes=tuple(notes))
+
+
+def _fit_batch(cfg: Config) -> str:
+    """Give a configuration the largest batch that fits, and return what to say."""
+    if "clip" not in cfg:
+        raise ConfigError(
+            "--batch-size auto: this configuration is your own, and its pipeline makes the clips", hint="name a number"
+        )
+    wanted = cfg.train_dataloader.batch_size * cfg.optim_wrapper.get("accumulative_counts", 1)
+    fit = fit_batch(cfg, wanted)
+    cfg.train_dataloader.batch_size = fit.batch_size
+    cfg.optim_wrapper.accumulative_counts = fit.accumulate
+    return f"batch: {fit.batch_size} clips, {fit.accumulate} to an update, for {wanted} in all ({fit.how})"
 
 
 def limit_workers(cfg: Config, options: TrainOptions) -> list[str]:

@@ -11,6 +11,8 @@ import contextlib
 import copy
 import importlib
 import logging
+import os
+import shutil
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ from thermalctl.engine.running.loop import ResumableLoop
 from thermalctl.engine.running.resuming import NUM_STEPS_KEY
 from thermalctl.engine.starting import find_head_classes
 from thermalctl.engine.trust import load_checkpoint_safely
-from thermalctl.errors import CheckpointError
+from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.files import replace_file
 from thermalctl.models.absent_classes import find_masked_classes, mask_absent_classes
 from thermalctl.models.pretrained import FittedWeights, fit_pretrained, strip_to_state_dict
@@ -105,6 +107,26 @@ class ThermalRunner(Runner):
         if isinstance(built, WholeMean):
             built.observe(self.recognizer, len(self.train_dataloader))
         return built
+
+    def _init_model_weights(self) -> None:
+        """Draw the first weights, and lay them out after: in another layout the same draws would give others."""
+        super()._init_model_weights()
+        if self.cfg.get("channels_last"):
+            lay_channels_last(self.recognizer)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the backbone where the configuration says so: MMEngine's whole step breaks at each of its hooks.
+
+        Raises:
+            RequestError: if there is no compiler for the processor.
+        """
+        wanted = self.cfg.get("compile")
+        if not wanted:
+            return
+        if self.cfg.get("device", "cpu") == "cpu" and not any(map(shutil.which, _find_compilers())):
+            raise RequestError("--compile: no C++ compiler is here", hint="install g++, or leave --compile out")
+        options = dict(wanted) if isinstance(wanted, dict) else {}
+        self.recognizer.backbone.compile(**options)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Register the default hooks; the one that saves checkpoints in an order that loses nothing."""
@@ -210,6 +232,22 @@ def prepare_head(model: nn.Module) -> None:
 
 def _finish_scores(head: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
     return mask_absent_classes(output.float(), find_masked_classes(head)) if isinstance(output, Tensor) else output
+
+
+def lay_channels_last(model: Any) -> None:
+    """Lay out a recognizer's convolutions, and what goes into its backbone, with the channels of a place together."""
+    for parameter in model.parameters():
+        parameter.data = _lay_channels_last(parameter.data)
+    model.backbone.register_forward_pre_hook(lambda module, inputs: (_lay_channels_last(inputs[0]), *inputs[1:]))
+
+
+def _lay_channels_last(values: Tensor) -> Tensor:
+    layout = {4: torch.channels_last, 5: torch.channels_last_3d}.get(values.dim())
+    return values if layout is None else values.contiguous(memory_format=layout)
+
+
+def _find_compilers() -> tuple[str, ...]:
+    return (os.environ.get("CXX") or "g++", "clang++")
 
 
 def load_exactly(model: nn.Module, weights: dict[str, Tensor], origin: str) -> None:

@@ -7,7 +7,6 @@ it held is given back before the next one begins. Tests compare the weights bit 
 from __future__ import annotations
 
 import dataclasses
-import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from thermalctl.engine.events import OnEvent
 from thermalctl.engine.plan import TrainingPlan
 from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.restore import restore_model
+from thermalctl.engine.running.memory import give_back
 from thermalctl.engine.score import score_split
 from thermalctl.engine.starting import find_start
 from thermalctl.engine.sweep import SweepPlan, plan_run
@@ -105,7 +105,9 @@ def _run_one(run: RunOutcome, cfg: Config, on_event: OnEvent, command: Sequence[
     except _FAULTS as error:
         problem = error.message if isinstance(error, ThermalctlError) else f"{type(error).__name__}: {error}"
     finally:
-        _give_back()
+        give_back()
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
     return dataclasses.replace(run, status="failed", problem=problem.splitlines()[0])
 
 
@@ -144,11 +146,3 @@ def _describe_outcome(run: RunOutcome, result: TrainResult, predictions: Predict
         seconds=result.seconds,
         problem=None,
     )
-
-
-def _give_back() -> None:
-    """Free what a run held: a runner and its hooks refer to each other, so that only the collector finds them."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()

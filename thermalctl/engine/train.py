@@ -24,7 +24,8 @@ from thermalctl.engine.monitoring import MetricsLog
 from thermalctl.engine.pictures import PictureHook
 from thermalctl.engine.provenance import find_trained_dataset, record_run
 from thermalctl.engine.runner import ThermalRunner, build_runner
-from thermalctl.engine.running.distributed import find_place, joined_group
+from thermalctl.engine.running.distributed import LAUNCHERS, find_place, joined_group
+from thermalctl.engine.running.memory import telling_full_memory
 from thermalctl.engine.running.resuming import PatienceHook, ValidatedHook
 from thermalctl.engine.running.saving import StepCheckpointHook
 from thermalctl.engine.running.signals import noting_signals
@@ -102,7 +103,8 @@ def train(cfg: Config, *, on_event: OnEvent, command: Sequence[str] = ()) -> Tra
         RequestError: if this process was launched among several, and has no GPU of its own.
     """
     cfg = copy.deepcopy(cfg)
-    place = find_place(cfg.get("launcher"))
+    asked = cfg.get("launcher")  # of a finished run's configuration, what MMEngine was told
+    place = find_place(asked if asked in LAUNCHERS else None)
     cfg.launcher = "pytorch" if place else "none"  # to MMEngine's runner: the group is there
     with joined_group(place, cfg.device):
         return _train(cfg, on_event=on_event, command=command)
@@ -127,7 +129,7 @@ def _train(cfg: Config, *, on_event: OnEvent, command: Sequence[str]) -> TrainRe
         runner.register_hook(DiagnosisHook(watch.begin_diagnosis, watch))
         if not find_hooks(cfg, PICTURES):
             runner.register_hook(PictureHook())
-        with noting_signals() as request, telling_full_disk(work_dir):
+        with noting_signals() as request, telling_full_disk(work_dir), telling_full_memory(cfg):
             runner.register_hook(StepCheckpointHook(cfg.get("save_every", 0), request))
             runner.train()
         stopped_early = runner.iter < runner.max_iters

@@ -12,6 +12,7 @@ import torch
 
 from thermalctl.engine.checkpoints import find_best, find_last
 from thermalctl.engine.running.saving import SafeCheckpointHook
+from thermalctl.engine.running.signals import noting_signals
 from thermalctl.engine.running.storage import telling_full_disk
 from thermalctl.errors import NotHeldError
 
@@ -116,7 +117,23 @@ def test_second_interrupt_does_not_wait(training: Any, run_until: Any, monkeypat
     from thermalctl.engine.running import saving
 
     monkeypatch.setattr(saving.StepCheckpointHook, "between_steps", lambda hook, runner: signal.raise_signal(2))
-    with pytest.raises(KeyboardInterrupt) as caught:
-        run_until(step=(1, 1), number=signal.SIGINT, epochs=1)
-    assert type(caught.value) is KeyboardInterrupt
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run as a background job
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            run_until(step=(1, 1), number=signal.SIGINT, epochs=1)
+        assert type(caught.value) is KeyboardInterrupt
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_signal_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with noting_signals() as request:
+            signal.raise_signal(signal.SIGINT)
+            assert request.signal_number == 0
+            signal.raise_signal(signal.SIGTERM)
+            assert request.signal_number == signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -17,8 +17,23 @@ EpochsOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _parse_batch_size(text: str) -> int | str:
+    if text == "auto" or text.isdigit():
+        return text if text == "auto" else int(text)
+    raise typer.BadParameter(f"{text!r} is neither a number nor auto")
+
+
 BatchSizeOption = Annotated[
-    int | None, typer.Option(metavar="N", help="Clips per step.", rich_help_panel=PANEL, show_default=False)
+    int | None,
+    typer.Option(
+        parser=_parse_batch_size,
+        metavar="N|auto",
+        help="Clips per step; auto: what fits of the configuration's own, the rest by --accumulate.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
 ]
 LrOption = Annotated[
     float | None,

@@ -9,6 +9,14 @@ import typer
 PANEL = "Running"
 
 AmpOption = Annotated[bool, typer.Option("--amp", help="Mixed precision, on a GPU or a CPU.", rich_help_panel=PANEL)]
+CompileOption = Annotated[
+    bool,
+    typer.Option("--compile", help="torch.compile: minutes at first, faster steps after.", rich_help_panel=PANEL),
+]
+ChannelsLastOption = Annotated[
+    bool,
+    typer.Option("--channels-last", help="Another layout in memory; with --amp on a GPU.", rich_help_panel=PANEL),
+]
 ResumeOption = Annotated[
     bool,
     typer.Option(

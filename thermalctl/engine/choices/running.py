@@ -16,6 +16,8 @@ class RunningChoices:
     """How a training runs, is saved, and how long it goes on; None leaves it as the configuration has it.
 
     Attributes:
+        compile: translate the backbone with `torch.compile` before the first step.
+        channels_last: keep the channels of a place together in memory, as tensor cores like them.
         launcher: what has started this process among several; None to see whether torchrun has.
         accumulate: steps whose gradients are added up for one update: as a batch of so many times the clips, in the
             memory of one.
@@ -23,14 +25,18 @@ class RunningChoices:
         extend_epochs: how many epochs a resumed run is to go on beyond those that it was planned for.
     """
 
+    compile: bool = False
+    channels_last: bool = False
     launcher: Literal["torchrun", "slurm"] | None = None
     accumulate: int | None = None
     save_every: int | None = None
     extend_epochs: int | None = None
 
 
-def check_running(choices: RunningChoices, *, is_resumed: bool, epochs: int | None) -> None:
-    """Check the choices against each other, and against `--resume` and `--epochs`.
+def check_running(
+    choices: RunningChoices, *, is_resumed: bool, epochs: int | None, batch_size: int | Literal["auto"] | None
+) -> None:
+    """Check the choices against each other, and against `--resume`, `--epochs` and `--batch-size`.
 
     Raises:
         RequestError: if one is impossible, or two contradict each other.
@@ -44,6 +50,16 @@ def check_running(choices: RunningChoices, *, is_resumed: bool, epochs: int | No
         raise RequestError(
             f"--accumulate is {choices.accumulate}, expected a number of steps from 1",
             hint="1 updates the weights after every step",
+        )
+    if choices.accumulate is not None and batch_size == "auto":
+        raise RequestError(
+            f"--accumulate {choices.accumulate} and --batch-size auto contradict each other: auto chooses both",
+            hint="leave --accumulate out, or name the batch",
+        )
+    if is_resumed and batch_size == "auto":
+        raise RequestError(
+            "--batch-size auto and --resume contradict each other: a run goes on with the batches it began with",
+            hint="leave --batch-size out",
         )
     if choices.extend_epochs is None:
         return
@@ -74,6 +90,10 @@ def apply_running(cfg: Config, choices: RunningChoices) -> None:
         wrapper = cfg.get("optim_wrapper") or {}
         check_accumulation(wrapper.get("type"), choices.accumulate)
         cfg.optim_wrapper.accumulative_counts = choices.accumulate
+    if choices.compile:
+        cfg.compile = True
+    if choices.channels_last:
+        cfg.channels_last = True
     if choices.launcher is not None:
         cfg.launcher = choices.launcher
     if choices.save_every is not None:

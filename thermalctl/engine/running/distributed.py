@@ -38,6 +38,8 @@ USUAL_PORT = "29500"
 _LOST_PEER = re.compile(
     r"Connection (closed|reset) by peer|Broken pipe|remote process exited|NCCL communicator was aborted"
 )
+#: What may have started this process, by the flag's names.
+LAUNCHERS = ("torchrun", "slurm")
 #: What torchrun and Slurm call these, and where they tell the first process's machine.
 _TORCHRUN = {"rank": "RANK", "world_size": "WORLD_SIZE", "local_rank": "LOCAL_RANK"}
 _SLURM = {"rank": "SLURM_PROCID", "world_size": "SLURM_NTASKS", "local_rank": "SLURM_LOCALID"}

@@ -69,7 +69,9 @@ def noting_signals() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.signal(number, request.note) for number in SIGNALS}
+    # One that is ignored stays so: a shell's background jobs are not meant by the Ctrl-C of another.
+    noted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request.note) for number in noted}
     try:
         yield request
     finally:
