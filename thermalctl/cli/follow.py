@@ -24,10 +24,9 @@ from thermalctl.cli.run_lines import (
     format_time,
     label_rows,
 )
-from thermalctl.errors import NotHeldError, RequestError
+from thermalctl.errors import MAX_PROBLEMS_SHOWN, NotHeldError, RequestError
 from thermalctl.evaluation.run_log import METRICS_FILE, LoggedRecord, LogReader, read_run_log
 from thermalctl.evaluation.run_records import Finding, RunEnded, RunHeader, StepDone, ValidationDone
-from thermalctl.evaluation.sweep_record import find_sweep, read_outcomes
 
 #: How often the log is looked at.
 POLL_S = 1.0
@@ -47,11 +46,10 @@ def follow_run(work_dir: Path, *, as_json: bool = False, poll_s: float = POLL_S)
         RequestError: if the folder holds no log of a run.
         NotHeldError: if the run's process is gone and left no end.
     """
-    if find_sweep(work_dir) is not None:
-        names = [str(work_dir / run.name) for run in read_outcomes(work_dir)]
-        raise RequestError(
-            f"{work_dir}: holds a sweep, of which each run has a log", hint=f"name one: {', '.join(names)}"
-        )
+    runs = sorted(path.parent for path in work_dir.glob(f"*/{METRICS_FILE}"))
+    if runs and not (work_dir / METRICS_FILE).is_file():
+        names = ", ".join(map(str, runs[:MAX_PROBLEMS_SHOWN]))
+        raise RequestError(f"{work_dir}: holds {len(runs)} runs, each with a log of its own", hint=f"name one: {names}")
     log = read_run_log(work_dir)
     if as_json:
         is_gone = log.end is None and is_process_gone(log.header)

@@ -25,6 +25,12 @@ def start_processes(plan: TrainingPlan, *, gpus: int | None, nodes: int | None, 
     from thermalctl.engine.running.launching import Launch, count_processes, launch
     from thermalctl.engine.starting import find_start
 
+    if nodes is not None and nodes < 1:
+        raise RequestError(f"--nodes is {nodes}, expected 1 or more", hint="leave it out for this machine alone")
+    if rendezvous is not None and (nodes or 1) == 1:
+        raise RequestError(
+            f"--rendezvous {rendezvous}: one machine meets nobody", hint="add --nodes 2, or leave it out"
+        )
     if (nodes or 1) > 1 and rendezvous is None:
         raise RequestError(
             f"--nodes {nodes}: where do they meet?", hint="--rendezvous HOST:29400, the same on each, HOST one of them"

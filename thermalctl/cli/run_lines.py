@@ -16,8 +16,7 @@ from typing_extensions import Self
 from thermalctl.cli.console import count
 
 if TYPE_CHECKING:
-    from thermalctl.engine.events import RunStarted
-    from thermalctl.evaluation.run_records import Finding, RunHeader, StepDone, ValidationDone
+    from thermalctl.evaluation.run_records import Finding, RunFacts, StepDone, ValidationDone
 
 #: The metrics that the screen shows, and what it calls them.
 SCORE_NAMES = {"acc/top1": "top-1", "acc/top3": "top-3", "acc/mean_class": "mean class"}
@@ -98,18 +97,18 @@ def describe_finding(finding: Finding) -> Table:
     return grid
 
 
-def describe_data(run: RunHeader | RunStarted) -> str:
+def describe_data(run: RunFacts) -> str:
     """Return what a run is trained and validated on."""
     present = sum(count > 0 for count in run.train_counts) if run.train_counts else len(run.classes)
     return f"{run.num_train} train, {run.num_val} val clips, {len(run.classes)} classes ({present} in train)"
 
 
-def describe_model(run: RunHeader | RunStarted) -> str:
+def describe_model(run: RunFacts) -> str:
     """Return what is trained."""
     return f"{run.model}, {run.num_parameters / 1e6:.1f} M parameters"
 
 
-def describe_device(run: RunHeader | RunStarted) -> str:
+def describe_device(run: RunFacts) -> str:
     """Return where a run runs."""
     factors = [(run.accumulate, "steps"), (run.num_processes, "processes")]
     times = "".join(f" x {number} {what}" for number, what in factors if number > 1)
@@ -118,13 +117,13 @@ def describe_device(run: RunHeader | RunStarted) -> str:
     return f"{run.device}, {run.precision}, batch {batch}"
 
 
-def describe_rates(run: RunHeader | RunStarted) -> str:
+def describe_rates(run: RunFacts) -> str:
     """Return a run's learning rates."""
     rates = ", ".join(f"{part} {rate:g}" for part, rate in run.rates.items())
     return f"{rates}; {run.warmup_epochs} of {count(run.max_epochs, 'epoch')} to warm up"
 
 
-def describe_next(run: RunHeader | RunStarted) -> str:
+def describe_next(run: RunFacts) -> str:
     """Return where a resumed run goes on."""
     if run.first_step == 1:
         return f"epoch {run.first_epoch} comes next"

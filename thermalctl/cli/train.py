@@ -159,10 +159,17 @@ def train(
     options = TrainOptions(**flags, overrides=parse_overrides(pairs))
     if print_config and dry_run:
         raise RequestError("--print-config and --dry-run are two questions", hint="ask one after the other")
+    place = find_place(launcher)
+    is_launching = place is None and any(flag is not None for flag in (gpus, nodes, rendezvous))
     is_sweep = any(flag is not None for flag in (seeds, folds, split_by))
     if work_dir is not None and not is_sweep and not resume and find_sweep(work_dir) is not None:
         raise RequestError(
             f"{work_dir}: holds a sweep", hint="--resume goes on with it; another --work-dir begins a run of its own"
+        )
+    if is_sweep and (is_launching or place is not None):
+        raise RequestError(
+            "--seeds and --folds train their runs one after the other, each in one process",
+            hint="leave --gpus, --nodes and --launcher out, or start each run by itself",
         )
     if is_sweep or (resume and find_sweep(work_dir) is not None):
         train_sweep(
@@ -178,15 +185,16 @@ def train(
             as_json=as_json,
         )
         return
+    if work_dir is None and (place is not None or (nodes or 1) > 1):
+        raise RequestError("several processes have to agree on where the run goes", hint="name it: --work-dir DIR")
     plan = plan_training(config=config, data=data, work_dir=work_dir, options=options)
-    place = find_place(launcher)
     for note in plan.notes if place is None or place.rank == 0 else ():
         console.print_note(note)
     if print_config:
         console.print_json(plan.cfg.to_dict()) if as_json else console.print_unwrapped(plan.cfg.pretty_text)
     elif dry_run:
         _try(plan, as_json=as_json)
-    elif place is None and (gpus or nodes):
+    elif is_launching:
         start_processes(plan, gpus=gpus, nodes=nodes, rendezvous=rendezvous)
     else:
         _run(plan, as_json=as_json, is_shown=place is None or place.rank == 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import time
@@ -13,7 +14,7 @@ from typing_extensions import Self
 
 from thermalctl.engine.events import Event, RunStarted, StepDone
 from thermalctl.evaluation.run_log import METRICS_FILE
-from thermalctl.evaluation.run_records import Ending, Record, RunEnded, RunHeader, format_record
+from thermalctl.evaluation.run_records import Ending, Record, RunEnded, RunFacts, RunHeader, format_record
 from thermalctl.version import __version__
 
 
@@ -70,30 +71,8 @@ class MetricsLog:
     def _begin(self, started: RunStarted) -> None:
         self._has_begun = True
         self._epochs = started.first_epoch - 1
-        self._append(
-            RunHeader(
-                model=started.model,
-                num_parameters=started.num_parameters,
-                device=started.device,
-                precision=started.precision,
-                num_train=started.num_train,
-                num_val=started.num_val,
-                classes=started.classes,
-                train_counts=started.train_counts,
-                batch_size=started.batch_size,
-                max_epochs=started.max_epochs,
-                warmup_epochs=started.warmup_epochs,
-                first_epoch=started.first_epoch,
-                first_step=started.first_step,
-                num_processes=started.num_processes,
-                accumulate=started.accumulate,
-                weights=started.weights,
-                rates=started.rates,
-                version=__version__,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-            )
-        )
+        facts = {field.name: getattr(started, field.name) for field in dataclasses.fields(RunFacts)}
+        self._append(RunHeader(**facts, version=__version__, host=socket.gethostname(), pid=os.getpid()))
 
     def _append(self, record: Record) -> None:
         if not is_main_process():

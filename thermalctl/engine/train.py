@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from thermalctl.engine.checkpoints import find_best, find_last
 from thermalctl.engine.choices.custom_hooks import find_hooks
@@ -117,7 +118,8 @@ def _train(cfg: Config, *, on_event: OnEvent, command: Sequence[str]) -> TrainRe
     runner = build_runner(cfg)
     dataset = find_trained_dataset(cfg)
     record = record_run(runner, dataset, command)
-    write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key != "train_sample_ids"})
+    if is_main_process():
+        write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key != "train_sample_ids"})
     with MetricsLog(work_dir, log_interval=find_log_interval(runner)) as log, _closing_boards(runner):
         watch = _Watch(runner, log, on_event)
         runner.register_hook(LabelHook())

@@ -14,8 +14,8 @@ Ending = Literal["finished", "stopped early", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunHeader:
-    """A training began, or went on.
+class RunFacts:
+    """What a training is, on the screen and in its log.
 
     Attributes:
         model: the architecture, in words.
@@ -26,15 +26,12 @@ class RunHeader:
         num_val: validation clips.
         classes: class names in id order.
         train_counts: training clips of each class; empty where the dataset does not say.
-        batch_size: clips per step.
+        batch_size: clips per step of each process.
         max_epochs: length of training.
         warmup_epochs: epochs of rising rate.
-        first_epoch: the epoch that comes first, from 1; more than 1 when resumed.
         weights: where the weights came from; None for random ones.
         rates: full learning rate by part of the model.
-        version: of thermalctl.
-        host: the machine's name.
-        pid: the process on it.
+        first_epoch: the epoch that comes first, from 1; more than 1 when resumed.
         first_step: the step of that epoch that comes first, from 1; more than 1 when resumed within an epoch.
         num_processes: how many train together.
         accumulate: steps of each that make one update.
@@ -51,12 +48,9 @@ class RunHeader:
     batch_size: int
     max_epochs: int
     warmup_epochs: int
-    first_epoch: int
     weights: str | None
     rates: Mapping[str, float]
-    version: str
-    host: str
-    pid: int
+    first_epoch: int
     first_step: int = 1
     num_processes: int = 1
     accumulate: int = 1
@@ -65,6 +59,21 @@ class RunHeader:
     def is_resumed(self) -> bool:
         """Whether the run goes on from where it was before."""
         return (self.first_epoch, self.first_step) > (1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunHeader(RunFacts):
+    """A training began, or went on.
+
+    Attributes:
+        version: of thermalctl.
+        host: the machine's name.
+        pid: the process on it.
+    """
+
+    version: str
+    host: str
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)

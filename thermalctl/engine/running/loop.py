@@ -24,8 +24,8 @@ class ResumableLoop(EpochBasedTrainLoop):
     torch are seeded anew before its clips are read. So no generator's state has to be saved, the processes of a
     distributed training draw differently from each other, and a run that goes on draws what it would have drawn.
 
-    After each step, and each batch of a validation, hooks that have a method `between_steps(runner)` are called: what a
-    run is at that moment is whole, so it can be saved or left.
+    After each step, hooks that have a method `between_steps(runner)` are called: what a run is at that moment is whole,
+    so it can be saved or left.
 
     Args:
         arguments: of `EpochBasedTrainLoop`.
@@ -36,11 +36,7 @@ class ResumableLoop(EpochBasedTrainLoop):
         outlive_signals(self.dataloader)
 
     def run(self) -> torch.nn.Module:
-        """Train until the last epoch, or until early stopping says so.
-
-        Raises:
-            CheckpointError: if the checkpoint to go on from was written with epochs of another length.
-        """
+        """Train until the last epoch, or until early stopping says so."""
         self.runner.message_hub.update_info(NUM_STEPS_KEY, len(self.dataloader))
         self.runner.message_hub.update_info(PLANNED_KEY, self._max_epochs)
         self.runner.call_hook("before_train")
@@ -61,14 +57,15 @@ class ResumableLoop(EpochBasedTrainLoop):
     def run_epoch(self) -> None:
         """Train an epoch, or what is left of it."""
         num_done = self.num_done
+        first = self._iter - num_done
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
-        seed_step(self.runner.seed, self._iter - num_done)
+        seed_step(self.runner.seed, first)
         if not isinstance(find_innermost(self.dataloader.dataset), ClipDataset):
             self.dataloader._iterator = None  # workers that last draw on from the epoch before; new ones are seeded
         batches = iter(self.dataloader)
         for index in range(len(self.dataloader)):
-            seed_step(self.runner.seed, self._iter - num_done + index if index < num_done else self._iter)
+            seed_step(self.runner.seed, first + index)
             batch = next(batches)
             if index < num_done:
                 continue  # trained on before; a worker that draws at random has to read it again to go on as it did
