@@ -213,9 +213,10 @@ def _run(plan: TrainingPlan, *, as_json: bool, is_shown: bool) -> None:
     except KeyboardInterrupt as interruption:
         if not is_shown:
             raise typer.Exit(console.find_exit_code(interruption)) from None
-        if (Path(plan.cfg.work_dir) / METRICS_FILE).is_file():
-            save_curves(Path(plan.cfg.work_dir))
-        console.print_note(f"interrupted; {describe_resumption(Path(plan.cfg.work_dir))}")
+        # Said before the curves are drawn: a job scheduler may not wait for those.
+        console.print_note(f"interrupted; {describe_resumption(plan.work_dir)}")
+        if (plan.work_dir / METRICS_FILE).is_file():
+            save_curves(plan.work_dir)
         raise typer.Exit(console.find_exit_code(interruption)) from None
     if not is_shown:
         return
