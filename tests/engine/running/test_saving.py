@@ -127,6 +127,18 @@ def test_second_interrupt_does_not_wait(training: Any, run_until: Any, monkeypat
         signal.signal(signal.SIGINT, before)
 
 
+def test_signal_that_comes_while_the_processes_talk_is_told_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from thermalctl.engine.running import signals
+
+    request = signals.StopRequest()
+    monkeypatch.setattr(signals, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "get_backend", lambda: "gloo")
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda *given, **named: request.note(signal.SIGTERM))
+    assert not request.is_shared()  # the other process has not heard of it
+    assert request.is_shared()
+    assert request.signal_number == signal.SIGTERM
+
+
 def test_signal_that_is_ignored_stays_so() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

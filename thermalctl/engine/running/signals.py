@@ -54,12 +54,14 @@ class StopRequest:
 
     def is_shared(self) -> bool:
         """Return whether any process of the training was asked to end, and note it here too."""
-        if get_world_size() > 1:
-            device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-            asked = torch.tensor(self.signal_number, device=device)
-            torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
-            self.signal_number = int(asked)
-        return self.signal_number > 0
+        if get_world_size() == 1:
+            return self.signal_number > 0
+        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        asked = torch.tensor(self.signal_number, device=device)
+        torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
+        # One that came while the processes talked is none of theirs yet: it is kept, and told the next time.
+        self.signal_number = int(asked) or self.signal_number
+        return int(asked) > 0
 
 
 @contextmanager
