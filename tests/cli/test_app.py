@@ -10,13 +10,13 @@ import pytest
 import typer
 
 from thermalctl.cli import app as app_module
-from thermalctl.cli.reference import write_reference
+from thermalctl.cli.reference import list_commands, write_reference
 from thermalctl.errors import NotHeldError, RequestError
 from thermalctl.version import __version__
 
 HEAVY = ("torch", "h5py", "matplotlib", "sklearn", "scipy", "mmengine", "mmaction", "mmcv", "onnxruntime", "numpy")
 ROOT = Path(__file__).parents[2]
-COMMANDS: dict[str, Any] = dict(typer.main.get_command(app_module.app).commands)  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = dict(list_commands(typer.main.get_command(app_module.app)))
 
 
 def test_help_imports_nothing_heavy() -> None:

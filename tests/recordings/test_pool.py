@@ -98,3 +98,41 @@ def test_missing_recording_and_frame_are_errors(frames_dir: Path) -> None:
         pool.read("attic", [0])
     with pytest.raises(RecordingError, match=r"hall\.h5: frames 9 to 10 were asked for, but it holds 10 frames"):
         pool.read("hall", [9, 10])
+
+
+def test_recordings_are_held_while_there_is_room_and_read_alike(frames_dir: Path) -> None:
+    one_recording = 10 * 2 * 3 * 4
+    pool, plain = RecordingPool(frames_dir, held_bytes=one_recording), RecordingPool(frames_dir)
+    for name, indices in (("lab", [4, 2, 2]), ("hall", [9]), ("lab", [0, 9]), ("hall", [3, 4])):
+        assert np.array_equal(pool.read(name, indices), plain.read(name, indices))
+        assert np.array_equal(pool.read_all(name), plain.read_all(name))
+    assert list(pool._held) == ["lab"]
+    pool.close()
+    assert pool.read("hall", [1])[0, 0, 0] == 1
+    assert list(pool._held) == ["hall"]
+
+
+def test_held_recording_is_not_read_again_nor_written_to(frames_dir: Path) -> None:
+    pool = RecordingPool(frames_dir, held_bytes=2**20)
+    clip = pool.read("hall", [5, 6])
+    (frames_dir / "hall.h5").unlink()
+    pool._files.clear()
+    clip[:] = -1
+    assert pool.read("hall", [5])[0, 0, 0] == 5
+    with pytest.raises(ValueError, match="read-only"):
+        pool.read_all("hall")[0] = 0
+
+
+def test_frame_outside_a_held_recording_is_the_same_error(frames_dir: Path) -> None:
+    pool = RecordingPool(frames_dir, held_bytes=2**20)
+    with pytest.raises(RecordingError, match=r"hall\.h5: frames -1 to 10 were asked for, but it holds 10 frames"):
+        pool.read("hall", [10, -1])
+    assert pool.read("hall", []).shape == (0, 2, 3)
+
+
+def test_pickled_pool_leaves_what_it_holds_behind_but_not_its_room(frames_dir: Path) -> None:
+    pool = RecordingPool(frames_dir, held_bytes=2**20)
+    pool.read("hall", [0])
+    copy = pickle.loads(pickle.dumps(pool))
+    assert (copy._held, copy._room_bytes) == ({}, 2**20)
+    assert copy.read("hall", [5])[0, 0, 0] == 5

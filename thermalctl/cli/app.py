@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from thermalctl.cli import console
+from thermalctl.cli.benchmark import benchmark
 from thermalctl.cli.build_dataset import build_dataset
 from thermalctl.cli.demo import demo
 from thermalctl.cli.doctor import doctor
@@ -61,6 +62,7 @@ app.command(context_settings={"allow_extra_args": True})(train)  # for --cfg-opt
 app.command()(test)
 app.command()(report)
 app.command()(export_onnx)
+app.add_typer(benchmark)
 
 
 def main() -> None:

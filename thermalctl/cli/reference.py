@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,16 @@ Exit codes: 0 done; 1 what was asked for did not hold; 2 the request or its inpu
 def write_reference() -> str:
     """Return the reference of every command as Markdown."""
     group: Any = typer.main.get_command(app)
-    return "\n".join([_HEAD, *(_describe(name, command) for name, command in group.commands.items())])
+    return "\n".join([_HEAD, *(_describe(name, command) for name, command in list_commands(group))])
+
+
+def list_commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (name, command), those of a group of commands by both names."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from list_commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _describe(name: str, command: Any) -> str:

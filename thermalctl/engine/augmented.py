@@ -97,7 +97,7 @@ class TrainingInput:
                 # The temperature is the first channel: of (1, C, T, h, w), or of (T, C, h, w) for models of images.
                 normalized = inputs[0, 0] if self.preprocessor.layout == "clip" else inputs[:, 0]
                 transform = self.preprocessor.transform
-                images = normalized[list(steps)] * transform.std.flatten()[0] + transform.mean.flatten()[0]
+                images = normalized[list(steps)] * transform.spec.std[0] + transform.spec.mean[0]
                 draws.append(low_c + images.cpu().numpy() * ((high_c - low_c) / 255))
         return np.stack(draws).astype(np.float32)
 

@@ -64,9 +64,11 @@ def _jitter_colours(clips_c: Tensor, augmentation: Augmentation, temperature_ran
     )
     brightness, contrast = factors.to(clips_c.device)[:, :, None, None, None]
     low, high = temperature_range_c
-    brighter = low + (clips_c - low) * brightness
-    mean = brighter.clamp(low, high).mean(dim=(1, 2, 3), keepdim=True)
-    return mean + (brighter - mean) * contrast
+    # Brighter, low + (t - low) * brightness, is clipped for its mean, then contrast pulls it to that: in all one factor
+    # and one shift for a clip, so that what is large is passed over three times and not seven.
+    shown = torch.minimum(clips_c.clamp(min=low), low + (high - low) / brightness)
+    mean = low + (shown.mean(dim=(1, 2, 3), keepdim=True) - low) * brightness
+    return torch.addcmul(mean * (1 - contrast) + low * (1 - brightness) * contrast, clips_c, brightness * contrast)
 
 
 def _draw_signed(clips_c: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,28 +16,28 @@ ERASE_ASPECT = (0.3, 1 / 0.3)
 Block = tuple[slice, slice, slice]
 
 
-def erase_blocks(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """Return the clips with a block hidden by noise in some of them, (N, S, T, h, w) on the 0..255 scale.
+def erase_blocks(
+    images: Tensor, augmentation: Augmentation, convert_levels: Callable[[Tensor], Tensor] = lambda levels: levels
+) -> None:
+    """Hide a block of some of the clips by noise, in place.
 
     The block is hidden in every channel, by noise that is drawn anew for each pixel, frame and channel.
 
     Args:
-        images: (N, S, T, h, w) float32, 0..255.
+        images: (N, S, T, h, w) float32, nobody else's.
         augmentation: how often, how large, for how long and with what.
+        convert_levels: from noise on the 0..255 scale, (S, t, h, w), to what the pictures hold; by default the same.
     """
+    mean, std = augmentation.erase_fill
     blocks = [
         _draw_block(images.shape[2:], augmentation) if torch.rand(()) < augmentation.erase else None for _ in images
     ]
-    if not any(blocks):
-        return images
-    mean, std = augmentation.erase_fill
-    erased = images.clone()
-    for image, block in zip(erased, blocks, strict=True):
+    for image, block in zip(images, blocks, strict=True):
         if block is not None:
             frames, rows, columns = block
             hidden = image[:, frames, rows, columns]
-            hidden.copy_((mean + std * torch.randn(hidden.shape)).clamp(0, 255))
-    return erased
+            noise = (mean + std * torch.randn(hidden.shape)).clamp(0, 255)
+            hidden.copy_(convert_levels(noise.to(images.device)))
 
 
 def _draw_block(size: torch.Size, augmentation: Augmentation) -> Block:

@@ -39,6 +39,8 @@ class ClipTransform(nn.Module):
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1, 1), persistent=False)
+        # Resizing is linear, and its weights add up to 1: the same before it as after, of a hundredth of the pixels.
+        self._is_normalized_first = spec.channels == "motion" or len(spec.mean) == len(spec.std) == 1
 
     def forward(self, clips_c: Tensor, regions: Tensor | None = None) -> Tensor:
         """Return the model's input, (N, C, T, h, w) float32.
@@ -48,8 +50,7 @@ class ClipTransform(nn.Module):
             regions: (N, 4) x, y, width, height in pixels to look at, or (N, T, 4) where they move; None for the whole
                 frame.
         """
-        images = make_images(self.repair(clips_c), self.spec)
-        return self.normalize(self.resize(images, regions))
+        return self.spread(self.resize(self.make_pictures(self.repair(clips_c)), regions))
 
     def repair(self, clips_c: Tensor) -> Tensor:
         """Return the clips with incomplete frames repaired as the spec says, (N, T, H, W).
@@ -60,6 +61,14 @@ class ClipTransform(nn.Module):
             return repair_clips(clips_c)
         return torch.nan_to_num(clips_c, nan=self.spec.temperature_range_c[0])
 
+    def make_pictures(self, clips_c: Tensor) -> Tensor:
+        """Return the pictures of repaired clips at the sensor's size, (N, S, T, H, W).
+
+        They are normalised already, unless the channels that one picture becomes have means of their own.
+        """
+        images = make_images(clips_c, self.spec)
+        return (images - self.mean) / self.std if self._is_normalized_first else images
+
     def resize(self, images: Tensor, regions: Tensor | None = None) -> Tensor:
         """Return the regions of the clips' pictures resized to the spec's input size, (N, S, T, h, w)."""
         if regions is None:
@@ -69,9 +78,17 @@ class ClipTransform(nn.Module):
             regions = torch.tensor([[0.0, 0.0, width, height]], device=images.device)
         return resize_images(images, regions, self.spec.input_size)
 
-    def normalize(self, images: Tensor) -> Tensor:
-        """Return 0..255 pictures (N, S, T, h, w) normalised and in the spec's channels, (N, C, T, h, w)."""
-        return ((images - self.mean) / self.std).expand(-1, self.spec.num_channels, -1, -1, -1)
+    def convert_levels(self, levels: Tensor) -> Tensor:
+        """Return values of the 0..255 scale, (S, T, h, w), as the pictures have them."""
+        if not self._is_normalized_first:
+            return levels
+        return (levels - self.mean[0]) / self.std[0]
+
+    def spread(self, images: Tensor) -> Tensor:
+        """Return pictures (N, S, T, h, w) as the spec's normalised channels, (N, C, T, h, w)."""
+        if not self._is_normalized_first:
+            images = torch.addcmul(-self.mean / self.std, images, 1 / self.std)  # one pass over what is large by now
+        return images.expand(-1, self.spec.num_channels, -1, -1, -1)
 
 
 class ThermalDataPreprocessor(BaseDataPreprocessor):
@@ -122,12 +139,11 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         boxes = [find_boxes(sample, self.spec) for sample in samples or [None] * len(clips)]
         prepare = self._augment if training else self._transform
         with torch.autocast(self.device.type, enabled=False):  # resampling in half precision would cost 0.1 deg C
-            inputs = torch.cat(
-                [
-                    prepare(torch.stack(group).to(self.device, non_blocking=True), torch.stack(where))
-                    for group, where in _group_by_size(clips, boxes)
-                ]
-            )
+            groups = [
+                prepare(torch.stack(group).to(self.device, non_blocking=True), torch.stack(where))
+                for group, where in _group_by_size(clips, boxes)
+            ]
+            inputs = groups[0] if len(groups) == 1 else torch.cat(groups)  # which would copy a hundred megabytes
             samples = self.cast_data(samples)
             if training and self.mixing is not None and samples is not None:
                 inputs = _mix(inputs, samples, self.mixing, self.spec.num_classes)
@@ -146,10 +162,12 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         if augmentation.varies_time or clips_c.shape[1] != spec.num_frames:
             clips_c, boxes = _take_frames(clips_c, boxes, augmentation, spec.num_frames)
         clips_c = jitter_temperatures(clips_c, augmentation, spec.temperature_range_c)
-        images = make_images(drop_rows(clips_c, augmentation), spec)
+        images = self.transform.make_pictures(drop_rows(clips_c, augmentation))
         regions = place_boxes(boxes, clips_c.shape[-2:], spec)
         placed = place_regions(regions, draw_placements(len(clips_c), augmentation))
-        return self.transform.normalize(erase_blocks(show_placed(images, placed, spec.input_size), augmentation))
+        shown = show_placed(images, placed, spec.input_size)
+        erase_blocks(shown, augmentation, self.transform.convert_levels)
+        return self.transform.spread(shown)
 
 
 def _take_frames(clips_c: Tensor, boxes: Tensor, augmentation: Augmentation, num_frames: int) -> tuple[Tensor, Tensor]:

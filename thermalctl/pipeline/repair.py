@@ -29,10 +29,11 @@ def repair_clips(clips_c: Tensor) -> Tensor:
     Args:
         clips_c: (N, T, H, W) float32, deg C.
     """
-    num_frames = clips_c.shape[1]
+    num_clips, num_frames = clips_c.shape[:2]
     times = torch.arange(num_frames, device=clips_c.device)
     offsets = times[None, :] - times[:, None]
     distances = 2 * offsets.abs() + (offsets > 0)  # odd for a later frame: the earlier of two equally near wins
     incomplete = find_incomplete(clips_c)
     nearest = (distances + 2 * num_frames * incomplete[:, None, :]).argmin(2)
-    return clips_c.gather(1, nearest[:, :, None, None].expand_as(clips_c))
+    firsts = num_frames * torch.arange(num_clips, device=clips_c.device)[:, None]
+    return clips_c.flatten(0, 1).index_select(0, (firsts + nearest).flatten()).view_as(clips_c)  # copies whole frames

@@ -45,4 +45,8 @@ def resample_clips(clips: Tensor, regions: Tensor, output_size: tuple[int, int])
     x, y, region_width, region_height = per_frame.float().unbind(-1)
     rows = bilinear_weights(y, region_height, height, output_size[0])
     columns = bilinear_weights(x, region_width, width, output_size[1])
-    return rows @ clips @ columns.transpose(-1, -2)
+    if regions.dim() == 3:  # each frame has weights of its own
+        return rows @ (clips @ columns.transpose(-1, -2))
+    # Of a clip whose weights hold for all its frames, all their rows are one matrix.
+    wide = clips.flatten(1, 2) @ columns[:, 0].transpose(-1, -2)
+    return rows @ wide.view(*clips.shape[:3], output_size[1])

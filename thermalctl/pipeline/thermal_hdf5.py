@@ -54,6 +54,7 @@ class ThermalHDF5Dataset(BaseActionDataset):
         frame_window: consecutive frames in a clip; the keyframe is at index frame_window // 2.
         test_mode: as in MMEngine.
         temperature_range_c: (low, high) deg C, mapped to 0 and 255.
+        frame_cache_mib: memory for decoded recordings, in MiB; 0 to decode each clip anew.
         **kwargs: what MMEngine's `BaseDataset` takes: `data_root`, `metainfo`, `indices`, `lazy_init`, ...
 
     Raises:
@@ -69,6 +70,7 @@ class ThermalHDF5Dataset(BaseActionDataset):
         frame_window: int = 64,
         test_mode: bool = False,
         temperature_range_c: tuple[float, float] = ClipSpec.temperature_range_c,
+        frame_cache_mib: int = 0,
         **kwargs: Any,
     ) -> None:
         if set(data_prefix) != {"hdf5"}:
@@ -85,7 +87,7 @@ class ThermalHDF5Dataset(BaseActionDataset):
             test_mode=test_mode,
             **kwargs,
         )
-        self._recordings = RecordingPool(Path(self.data_prefix["hdf5"]))
+        self._recordings = RecordingPool(Path(self.data_prefix["hdf5"]), held_bytes=frame_cache_mib * 2**20)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return the keyframes of the annotation file, in its order, without their frames."""

@@ -1,0 +1,1 @@
+"""How fast the data path and training are on this machine, beside stock MMAction2."""
