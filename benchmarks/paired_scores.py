@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Random swaps of a test; its smallest p is 1 / (NUM_SWAPS + 1).
-NUM_SWAPS = 9999
-#: Sums that differ by rounding only are equal.
-TOLERANCE = 1e-12
+from thermalctl.evaluation.paired import find_p, weigh_by_class
 
 
 @dataclass(frozen=True)
@@ -71,10 +68,7 @@ def gather(results: Mapping[int, Mapping[str, Any]]) -> Answers:
 
 def weigh(labels: NDArray[np.int64], *, by_class: bool) -> NDArray[np.float64]:
     """Return what each clip (N,) counts for in top-1, or, `by_class`, in the mean class accuracy."""
-    if not by_class:
-        return np.full(len(labels), 1 / len(labels))
-    _, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    return 1 / (len(counts) * counts[index])
+    return weigh_by_class(labels) if by_class else np.full(len(labels), 1 / len(labels))
 
 
 def compare(found: Answers, base: Answers, score: str) -> Difference:
@@ -92,13 +86,3 @@ def compare(found: Answers, base: Answers, score: str) -> Difference:
     by_seed = [own[seed] - other[seed] for seed in own if seed in other]
     std = float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None
     return Difference(mean=float(weighed.sum()), std=std, p=find_p(weighed))
-
-
-def find_p(differences: NDArray[np.float64], *, num_swaps: int = NUM_SWAPS) -> float:
-    """Return how often a sum of differences (N,) is as far from 0 where each may as well be the other way round.
-
-    Fisher's randomisation test, two-sided, by random swaps; for hits of one seed it is McNemar's exact test.
-    """
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(num_swaps, len(differences)))
-    as_far = np.abs(signs @ differences) >= abs(differences.sum()) - TOLERANCE
-    return float((1 + as_far.sum()) / (1 + num_swaps))

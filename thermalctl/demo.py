@@ -19,10 +19,9 @@ from thermalctl.engine.events import OnEvent
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.plan import plan_training
 from thermalctl.engine.restore import restore_model
-from thermalctl.engine.testing import run_test
+from thermalctl.engine.testing import TestOptions, run_test
 from thermalctl.engine.train import train
 from thermalctl.errors import NotHeldError, RequestError
-from thermalctl.evaluation.nearest import predict_nearest_clip
 from thermalctl.recordings.simulate import DEMO_SIMULATION
 from thermalctl.reports.classification import Report, ReportFiles, build_report, report_folder, write_report
 
@@ -103,13 +102,11 @@ def run_demo(
     train(plan.cfg, on_event=on_event, command=("thermalctl", "demo"))
 
     on_step("scoring the last checkpoint on the held-out session")
-    result, predictions = run_test(work_dir, data=layout.root, last=True)
+    result, predictions = run_test(work_dir, TestOptions(last=True), data=layout.root)
     report = build_report(predictions)
     files = write_report(report, report_folder(result.predictions))
     dataset = load_dataset(layout)
-    trained, judged = dataset.samples("train"), dataset.samples("val")
-    nearest = predict_nearest_clip(dataset, trained, judged, num_frames=plan.cfg.clip.num_frames)
-    nearest_scores = score_labels(nearest, predictions.labels)
+    nearest_scores = score_labels(predictions.references["most similar clip"], predictions.labels)
 
     on_step("exporting to ONNX and comparing with PyTorch on the held-out clips")
     restored = restore_model(result.checkpoint)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from thermalctl.cli.report import report
-from thermalctl.errors import PredictionsError, RequestError, ThermalctlError
+from thermalctl.errors import NotHeldError, PredictionsError, RequestError, ThermalctlError
 from thermalctl.evaluation.predictions import Predictions, write_predictions
 from thermalctl.evaluation.protocol import ProtocolRecord, Provenance
 from thermalctl.evaluation.runs import predictions_path
@@ -98,7 +99,8 @@ def test_protocol_comes_before_any_number(run: Path) -> None:
 
 
 def test_scores_stand_beside_the_baselines(run: Path) -> None:
-    rows = {line[:20].strip(): line[20:].split() for line in invoke(str(run)).stdout.splitlines()}
+    plain = re.sub(r"\[.*?\]", "", invoke(str(run)).stdout)  # without the intervals
+    rows = {line[:20].strip(): line[20:].split() for line in plain.splitlines()}
     # F1: 2*5/(6+5), 2*3/(3+4), 0.
     assert rows["this model"] == ["80.0", "61.1", "58.9"]
     assert rows["always the majority"] == ["60.0", "33.3", "25.0"]
@@ -115,7 +117,7 @@ def test_classes_are_listed_by_their_number_of_clips(run: Path) -> None:
     start = next(index for index, line in enumerate(lines) if line.startswith("class "))
     assert lines[start].split() == ["class", "clips", "recall", "precision", "most", "often", "taken", "for"]
     assert lines[start + 1].split() == ["sitting", "6", "83", "100", "standing"]
-    assert lines[start + 2].split() == ["standing", "3", "100", "75", "-"]
+    assert lines[start + 2].split() == ["standing", "3", "100", "75", "-", "(few", "clips)"]
     assert lines[start + 3].split() == ["lying", "with", "risk", "1", "0", "-", "not", "evaluable", "(1", "clip)"]
     assert "no clip: walking, leaning, other" in lines
 
@@ -204,3 +206,28 @@ def test_report_imports_no_torch_and_draws_nothing_unasked(run: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_two_models_are_compared(run: Path) -> None:
+    same = invoke(str(run), "--compare", str(run))
+    assert same.exit_code == 0
+    assert "Both are right on the same 10 clips: nothing tells them apart." in same.stdout
+    assert max(map(len, same.stdout.splitlines()[3:])) <= 80
+    result = json.loads(invoke(str(run), "--compare", str(run), "--json").stdout)
+    assert result["overall"]["mcnemar"] == {"num_first": 0, "num_second": 0, "p": 1.0}
+
+
+def test_comparison_is_no_report(run: Path) -> None:
+    refused = invoke(str(run), "--compare", str(run), "--confusion")
+    assert isinstance(refused.exception, RequestError)
+
+
+def test_score_that_falls_short_fails_after_the_report(run: Path) -> None:
+    reached = invoke(str(run), "--fail-under", "top1=0.8,mean_class=0.6")
+    assert reached.exit_code == 0
+    missed = invoke(str(run), "--fail-under", "top1=0.85")
+    assert isinstance(missed.exception, NotHeldError)
+    assert missed.exception.message == "top1 is 0.8, expected 0.85 or more"
+    assert "this model" in missed.stdout
+    unknown = invoke(str(run), "--fail-under", "accuracy=0.85")
+    assert isinstance(unknown.exception, RequestError)

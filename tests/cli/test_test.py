@@ -47,7 +47,7 @@ def test_best_checkpoint_is_taken_unless_the_last_is_asked_for(
 
 
 def test_another_split_goes_into_a_file_of_its_own(trained: Path, simulated: Path, thermalctl: Run) -> None:
-    outcome = thermalctl("test", trained, "--data", simulated, "--split", "train")
+    outcome = thermalctl("test", trained, "--data", simulated, "--split", "train", "--allow-seen")
     assert outcome.code == 0, outcome.err
     assert read_predictions(trained / "predictions_train.npz").protocol.split == "train"
 
@@ -83,3 +83,17 @@ def test_file_that_is_no_checkpoint_is_exit_2(folder: Path, thermalctl: Run, com
     assert outcome.code == 2
     assert "noise.pth" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_clips_that_were_trained_on_are_exit_1(trained: Path, simulated: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated, "--split", "train")
+    assert outcome.code == 1
+    assert "8 of the 8 clips of train were trained on: this is no test of the model" in outcome.err
+    assert "--allow-seen" in outcome.err
+
+
+def test_several_models_are_named_in_a_row(trained: Path, simulated: Path, thermalctl: Run) -> None:
+    outcome = thermalctl("test", trained, "--data", simulated, "--ensemble", trained, trained, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("and: ") == 2
+    assert json.loads(outcome.out)["predictions"].endswith("predictions_val_ensemble.npz")

@@ -149,8 +149,8 @@ def test_header_that_is_not_json_is_refused(tmp_path: Path, predictions: Predict
 
 def test_other_format_version_is_refused(tmp_path: Path, predictions: Predictions) -> None:
     write_predictions(tmp_path / "p.npz", predictions)
-    rewrite_header(tmp_path / "p.npz", version=2)
-    with pytest.raises(PredictionsError, match="is of format version 2, expected 1") as caught:
+    rewrite_header(tmp_path / "p.npz", version=1)
+    with pytest.raises(PredictionsError, match="is of format version 1, expected 2") as caught:
         read_predictions(tmp_path / "p.npz")
     assert "another version of thermalctl" in str(caught.value.hint)
 

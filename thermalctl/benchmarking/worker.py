@@ -38,8 +38,8 @@ def prepare(asked: dict[str, Any]) -> Any:
 
     torch.set_num_threads(asked["threads"])
     contender = Contender(**asked["contender"])
-    if asked["device"] == "cpu" and not contender.is_stock:
-        keep_freed_memory()  # as `train` does
+    if asked["kind"] == "data" and asked["device"] == "cpu" and not contender.is_stock:
+        keep_freed_memory()  # as `train` does by itself
     kind = {"data": DataPath, "train": TrainSteps}[asked["kind"]]
     dataset = load_dataset(DatasetLayout(Path(asked["data"])))
     return kind(contender, dataset, device=asked["device"], threads=asked["threads"], **asked["options"]).measure

@@ -59,7 +59,7 @@ app.command()(inspect_dataset)
 app.command()(split_dataset)
 app.command()(preview)
 app.command(context_settings={"allow_extra_args": True})(train)  # for --cfg-options A=1 B=2
-app.command()(test)
+app.command(cls=taking_many("--ensemble"))(test)
 app.command()(report)
 app.command()(export_onnx)
 app.add_typer(benchmark)

@@ -11,9 +11,11 @@ from rich.text import Text
 
 from thermalctl.cli import console
 from thermalctl.cli.options import JsonOption
+from thermalctl.errors import RequestError
 
 if TYPE_CHECKING:
     from thermalctl.evaluation.metrics import ClassMetrics
+    from thermalctl.evaluation.predictions import Predictions
     from thermalctl.reports.classification import Report, ReportFiles
 
 
@@ -38,36 +40,132 @@ def report(
             show_default=False,
         ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN|PREDICTIONS",
+            help="Another model that judged the same clips: which is better, and whether that may be chance.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_under: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=NUMBER,...",
+            help="Exit 1 unless these are reached, as top1=0.7,mean_class=0.4.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge a tested model: metrics beside baselines, class by class, from its predictions; needs no GPU."""
     from thermalctl.evaluation.predictions import read_predictions
     from thermalctl.evaluation.runs import find_predictions
+    from thermalctl.evaluation.thresholds import check_thresholds, parse_thresholds
     from thermalctl.reports.classification import build_report, report_folder, write_report
 
+    if compare is not None and (confusion or output is not None or fail_under is not None):
+        raise RequestError(
+            "--compare shows how two models compare and writes no report: --confusion, --output and --fail-under do "
+            "not go with it",
+            hint="give them to a report of their own",
+        )
     found = find_predictions(path)
     console.print_note(f"{found.path}  ({found.how})")
-    result = build_report(read_predictions(found.path))
+    predictions = read_predictions(found.path)
+    if compare is not None:
+        _compare(predictions, compare, as_json=as_json)
+        return
+    result = build_report(predictions)
+    thresholds = parse_thresholds(fail_under, result.judgement.numbers) if fail_under is not None else ()
     files = write_report(result, output or report_folder(found.path), confusion_picture=confusion)
     if as_json:
         console.print_json(result)
     else:
         _show(result, files)
+    check_thresholds(result.judgement, thresholds)
+
+
+def _compare(predictions: Predictions, other: Path, *, as_json: bool) -> None:
+    from thermalctl.evaluation.predictions import read_predictions
+    from thermalctl.evaluation.runs import find_predictions
+    from thermalctl.reports.comparing import compare_models, format_difference
+    from thermalctl.reports.judged import format_p
+
+    result = compare_models(predictions, read_predictions(find_predictions(other).path))
+    if as_json:
+        console.print_json(result)
+        return
+    overall = result.overall
+    console.print_unwrapped(f"first   {result.first}")
+    console.print_unwrapped(f"second  {result.second}")
+    console.print_line()
+    console.print_line(result.sentence, style="bold")
+    console.print_line()
+    table = console.plain_table("percent", "first", "second", "difference", "p", right=("first", "second"))
+    for name, ours, theirs, difference, p in (
+        (
+            "top-1",
+            result.first_top1,
+            result.second_top1,
+            format_difference(overall.top1, overall.top1_interval),
+            overall.mcnemar.p,
+        ),
+        (
+            "mean class",
+            result.first_mean_class,
+            result.second_mean_class,
+            format_difference(overall.mean_class, overall.mean_class_interval),
+            overall.mean_class_p,
+        ),
+    ):
+        table.add_row(name, f"{100 * ours:.1f}", f"{100 * theirs:.1f}", difference, format_p(p))
+    console.print_table(table)
+    console.print_line()
+    numbers = ("clips", "first", "second", "only first", "only second")
+    table = console.plain_table("recall", *numbers, "p", right=numbers)
+    for one in result.classes:
+        shares = (f"{100 * one.first:.0f}", f"{100 * one.second:.0f}")
+        alone = (str(one.mcnemar.num_first), str(one.mcnemar.num_second))
+        table.add_row(one.name, str(one.num_clips), *shares, *alone, format_p(one.mcnemar.p))
+    console.print_table(table)
+    by_session = [
+        f"{name} {format_difference(value, interval)}"
+        for name, value, interval in (
+            ("top-1", overall.top1, overall.top1_by_session),
+            ("mean class", overall.mean_class, overall.mean_class_by_session),
+        )
+        if interval is not None
+    ]
+    drawn = "In brackets: 95 % intervals, clips drawn anew"
+    if by_session:
+        drawn += f"; the {console.count(result.num_sessions, 'session')} drawn anew: {', '.join(by_session)}"
+    console.print_remark(f"{drawn}. p: McNemar's exact test; of mean class, random swaps.")
 
 
 def _show(report: Report, files: ReportFiles) -> None:
-    from thermalctl.reports.text import format_top_k, list_scores
+    from thermalctl.reports.judged import describe_tests, list_other_numbers, list_rows
 
     metrics = report.metrics
     console.print_line(" ".join(report.protocol_text))
     console.print_line()
-    numbers = ("top-1", "mean class", "macro F1")
-    scores = console.plain_table("percent", *numbers, right=numbers)
-    for row in list_scores(metrics, report.baselines):
+    if report.verdict:
+        console.print_line(report.verdict, style="bold")
+        console.print_line()
+    scores = console.plain_table("percent", "top-1", "mean class", "F1", "than the model")
+    for row in list_rows(metrics, report.judgement, report.baselines):
         scores.add_row(*row)
     console.print_table(scores)
-    for sentence in filter(None, (format_top_k(metrics), *report.remarks)):
-        console.print_line(sentence, style="bold" if sentence == report.verdict else None)
+    console.print_line()
+    others = console.plain_table("", "")
+    for name, value in list_other_numbers(report.judgement):
+        others.add_row(name, value)
+    console.print_table(others)
+    console.print_line()
+    for sentence in report.remarks:
+        console.print_line(sentence)
+    if report.judgement.references:
+        console.print_remark(describe_tests())
     console.print_line()
     console.print_table(_table_classes(metrics.classes))
     absent = [entry.name for entry in metrics.classes if not entry.num_samples]
@@ -96,6 +194,15 @@ def _table_classes(classes: tuple[ClassMetrics, ...]) -> Table:
                 str(entry.num_samples),
                 format_percent(entry.recall, digits=0),
                 format_percent(entry.precision, digits=0),
-                "not evaluable (1 clip)" if entry.num_samples == 1 else entry.most_confused_with or "-",
+                _describe_mistakes(entry),
             )
     return table
+
+
+def _describe_mistakes(entry: ClassMetrics) -> str:
+    from thermalctl.evaluation.judgement import FEW_CLIPS
+
+    if entry.num_samples == 1:
+        return "not evaluable (1 clip)"
+    mark = " (few clips)" if entry.num_samples < FEW_CLIPS else ""
+    return f"{entry.most_confused_with or '-'}{mark}"

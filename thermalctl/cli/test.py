@@ -30,9 +30,28 @@ def test(
     split: Annotated[
         str, typer.Option(metavar="NAME", help="Which split to score: val, train, all, or another one.")
     ] = "val",
+    best: Annotated[bool, typer.Option("--best", help="Only a checkpoint that validation chose. Tried first.")] = False,
     last: Annotated[
         bool, typer.Option("--last", help="The last checkpoint, although there is one chosen as the best.")
     ] = False,
+    epoch: Annotated[
+        int | None, typer.Option(metavar="N", help="The checkpoint of that epoch.", min=1, show_default=False)
+    ] = None,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Show each clip mirrored, turned and shifted too, as in training; average."),
+    ] = False,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN ...", help="Further runs: their probabilities are averaged.", show_default=False),
+    ] = None,
+    soup: Annotated[bool, typer.Option("--soup", help="With --ensemble: average the weights instead.")] = False,
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Score clips that the model was trained on; else they are exit 1.")
+    ] = False,
+    baselines: Annotated[
+        bool, typer.Option(help="Answer also what needs no network, for the report; takes some seconds.")
+    ] = True,
     config: ConfigOption = None,
     device: DeviceOption = None,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Clips per step.", min=1)] = 4,
@@ -43,22 +62,37 @@ def test(
             "--output", metavar="FILE", help="Default: predictions_SPLIT.npz in the work dir.", show_default=False
         ),
     ] = None,
+    dump: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.pkl", help="Also as MMAction2's own tools read scores.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a trained model and write its predictions, which `report` reads without a GPU."""
-    from thermalctl.engine.testing import run_test
+    from thermalctl.engine.testing import TestOptions, run_test
 
+    options = TestOptions(
+        split=split,
+        best=best,
+        last=last,
+        epoch=epoch,
+        tta=tta,
+        ensemble=tuple(ensemble or ()),
+        soup=soup,
+        allow_seen=allow_seen,
+        baselines=baselines,
+        config=config,
+        batch_size=batch_size,
+        num_workers=num_workers or 0,
+    )
     with show_progress("scoring") as on_progress:
         result, predictions = run_test(
             path,
+            options,
             data=data,
-            split=split,
-            last=last,
-            config=config,
             device=device,
-            batch_size=batch_size,
-            num_workers=num_workers or 0,
             output=output,
+            dump=dump,
             on_note=console.print_note,
             on_progress=on_progress,
         )

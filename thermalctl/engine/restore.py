@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
+from numpy.typing import NDArray
+from torch import Tensor
 
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.samples import ThermalDataset
@@ -51,6 +55,9 @@ class RestoredModel:
         selection: on what the checkpoint was chosen, in words.
         selection_split: the split whose scores chose it; None where none did.
         trained_ids: ids of the samples it was trained on; empty where the checkpoint does not say.
+        trained_clips: hashes of their clips, see `dataset.frame_hashes`; empty where it does not say.
+        trained_frames: hashes of these clips' frames; empty where it does not say.
+        trained_dataset: fingerprint of the dataset that they are of; None where it does not say.
     """
 
     path: Path
@@ -64,16 +71,41 @@ class RestoredModel:
     selection: str
     selection_split: str | None
     trained_ids: tuple[str, ...]
+    trained_clips: NDArray[np.int64]
+    trained_frames: NDArray[np.int64]
+    trained_dataset: str | None
 
 
-def find_checkpoint(run: FoundRun, *, last: bool = False) -> Path:
-    """Return the checkpoint of a run: the one named, else the best, else (or if `last`) the last.
+def find_checkpoint(run: FoundRun, *, best: bool = False, last: bool = False, epoch: int | None = None) -> Path:
+    """Return the checkpoint of a run: the one named, else the best, else the last.
+
+    Args:
+        run: the run.
+        best: it must be one that validation chose.
+        last: the last, although there is one chosen as the best.
+        epoch: the one that was saved after so many epochs.
 
     Raises:
-        RequestError: if the run holds none.
+        RequestError: if the run holds none, or more than one of these is asked for.
     """
-    if run.file is not None and run.file.suffix != ".npz":
-        return run.file
+    named = run.file if run.file is not None and run.file.suffix != ".npz" else None
+    asked = [flag for flag, given in (("--best", best), ("--last", last), ("--epoch", epoch is not None)) if given]
+    if len(asked) > 1 or (asked and named):
+        raise RequestError(
+            f"{' and '.join(asked)}{f' and {named}' if named else ''} name different checkpoints",
+            hint="give one of them",
+        )
+    if named is not None:
+        return named
+    if epoch is not None:
+        saved = run.folder / f"epoch_{epoch}.pth"
+        if not saved.is_file():
+            kept = sorted(run.folder.glob("epoch_*.pth"), key=lambda path: (len(path.name), path.name))
+            held = ", ".join(path.stem.removeprefix("epoch_") for path in kept) or "none"
+            raise RequestError(f"{saved}: no such checkpoint", hint=f"epochs that were kept: {held}")
+        return saved
+    if best and find_best(run.folder) is None:
+        raise RequestError(f"{run.folder}: holds no checkpoint that validation chose", hint="--last takes the last")
     found = (None if last else find_best(run.folder)) or find_last(run.folder)
     if found is None:
         raise RequestError(f"{run.folder}: holds no checkpoint", hint="thermalctl train  makes one")
@@ -117,6 +149,9 @@ def restore_model(path: Path, *, config: str | None = None, dataset: ThermalData
         selection=selection,
         selection_split=split,
         trained_ids=tuple(record.get("train_sample_ids", ())),
+        trained_clips=_expect_hashes(record.get("train_clip_hashes")),
+        trained_frames=_expect_hashes(record.get("train_frame_hashes")),
+        trained_dataset=str(record["dataset_fingerprint"]) if record.get("dataset_fingerprint") else None,
     )
 
 
@@ -154,6 +189,10 @@ def describe_selection(path: Path, cfg: Config) -> tuple[str, str | None]:
 def _expect_mapping(value: object) -> Mapping[str, Any]:
     """Return an entry of a checkpoint from anywhere; nothing where it is missing or something else."""
     return value if isinstance(value, Mapping) else {}
+
+
+def _expect_hashes(value: object) -> NDArray[np.int64]:
+    return value.numpy() if isinstance(value, Tensor) and value.dtype == torch.int64 else np.zeros(0, dtype=np.int64)
 
 
 def _read_config(meta: Mapping[str, Any], path: Path) -> Config:

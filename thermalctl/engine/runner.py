@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from thermalctl.compat import prepare_mmaction
 from thermalctl.engine.config import names_class
 from thermalctl.engine.running.accumulating import PLAIN, WholeMean
-from thermalctl.engine.running.allocator import keep_freed_memory
 from thermalctl.engine.running.extending import PLANNED_KEY, replan_rates
 from thermalctl.engine.running.loop import ResumableLoop
 from thermalctl.engine.running.resuming import NUM_STEPS_KEY
@@ -204,10 +203,8 @@ def build_runner(cfg: Config) -> ThermalRunner:
     """
     register_guide_dataset()
     cfg = copy.deepcopy(cfg)
-    if cfg.get("device", "cpu") == "cpu":
-        keep_freed_memory()
-        if cfg.get("cpu_threads"):
-            torch.set_num_threads(cfg.cpu_threads)
+    if cfg.get("cpu_threads") and cfg.get("device", "cpu") == "cpu":
+        torch.set_num_threads(cfg.cpu_threads)
     cfg.experiment_name = f"{Path(cfg.work_dir).name}-{uuid.uuid4().hex[:8]}"
     runner: ThermalRunner = ThermalRunner.from_cfg(cfg)
     return runner

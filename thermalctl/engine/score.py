@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thermalctl.clip_spec import ClipSpec
-from thermalctl.dataset.leakage import describe_protocol
 from thermalctl.dataset.samples import Sample, ThermalDataset, count_classes
 from thermalctl.engine.config import GUIDE_DATASET, iterate_datasets, names_class
+from thermalctl.engine.exposure import find_exposure, record_protocol
+from thermalctl.engine.provenance import list_versions
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.runner import register_guide_dataset
 from thermalctl.errors import CheckpointError, RequestError
 from thermalctl.evaluation.predictions import Predictions
-from thermalctl.evaluation.protocol import ProtocolRecord, Provenance
+from thermalctl.evaluation.protocol import Provenance
+from thermalctl.evaluation.references import ReferenceAnswers
+from thermalctl.pipeline.views import View, count_view_context, list_views
 from thermalctl.version import __version__
 
 #: Called with (clips done, clips in all).
@@ -36,9 +39,22 @@ def score_split(
     device: str = "cpu",
     batch_size: int = 4,
     num_workers: int = 0,
+    views: tuple[View, ...] = (),
+    references: tuple[ReferenceAnswers, ...] = (),
     on_progress: OnProgress | None = None,
 ) -> Predictions:
     """Return the model's scores for every sample of a split.
+
+    Args:
+        restored: the model.
+        dataset: where the split is.
+        split: its name, or "all".
+        device: where to compute.
+        batch_size: clips at once.
+        num_workers: processes that read clips.
+        views: ways to show each clip, whose scores are averaged; none for as it is.
+        references: what baselines answer on the split, to be kept beside the scores.
+        on_progress: told (clips done, clips in all).
 
     Raises:
         CheckpointError: if the model has another number of classes than the dataset, or other names for them.
@@ -47,9 +63,10 @@ def score_split(
     check_classes(restored, dataset)
     target = restored.clip_spec.target if restored.clip_spec else "frame"
     samples = dataset.samples(split, target)
-    logits, scores = _run(restored, make_loader(restored, dataset, split, batch_size, num_workers), device, on_progress)
-    num_frames, window_s = _find_clip_length(restored)
-    protocol = describe_protocol(dataset, num_frames, window_s=window_s, split=split, target=target)
+    num_frames, window_s = find_clip_length(restored)
+    exposure = find_exposure(restored, dataset, split, num_frames=num_frames, window_s=window_s)
+    loader = make_loader(restored, dataset, split, batch_size, num_workers, views=views)
+    logits, scores = _run(restored, loader, device, views or (None,), on_progress)
     return Predictions(
         sample_ids=tuple(sample.sample_id for sample in samples),
         labels=np.array([sample.label for sample in samples], dtype=np.int64),
@@ -62,15 +79,10 @@ def score_split(
         boxes=_list_boxes(samples) if target == "person" else None,
         classes=dataset.classes,
         train_counts=count_classes(dataset.samples("train", target), dataset.num_classes),
-        protocol=ProtocolRecord(
-            split=split,
-            split_rule=protocol.split_rule,
-            selection=restored.selection,
-            selection_split=restored.selection_split,
-            num_overlapping=protocol.num_overlapping,
-            sessions_in_train=protocol.sessions_in_train,
-            target=target,
-        ),
+        reference_names=tuple(reference.name for reference in references),
+        reference_answers=np.stack([reference.answers for reference in references]) if references else None,
+        clip_spec=restored.clip_spec.to_dict() if restored.clip_spec else None,
+        protocol=record_protocol(restored, exposure, split),
         provenance=Provenance(
             checkpoint=str(restored.path),
             checkpoint_sha256=restored.sha256,
@@ -79,6 +91,8 @@ def score_split(
             dataset_fingerprint=dataset.fingerprint(),
             thermalctl_version=__version__,
             created=datetime.now().astimezone().isoformat(timespec="seconds"),
+            views=tuple(view.name for view in views),
+            versions=tuple(f"{name} {version}" for name, version in list_versions().items()),
         ),
     )
 
@@ -106,7 +120,29 @@ def check_classes(restored: RestoredModel, dataset: ThermalDataset) -> None:
         )
 
 
-def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, batch_size: int, num_workers: int) -> Any:
+def find_views(restored: RestoredModel) -> tuple[View, ...]:
+    """Return the ways to show a clip to a model.
+
+    Raises:
+        CheckpointError: if it is a model of the guide's scripts, whose own pipeline shows it its clips.
+    """
+    if not restored.is_own:
+        raise CheckpointError(
+            f"{restored.path}: its own pipeline shows it its clips, in one way only", hint="leave --tta out"
+        )
+    preprocessor = restored.model.data_preprocessor
+    return list_views(preprocessor.spec, preprocessor.augmentation)
+
+
+def make_loader(
+    restored: RestoredModel,
+    dataset: ThermalDataset,
+    split: str,
+    batch_size: int,
+    num_workers: int,
+    *,
+    views: tuple[View, ...] = (),
+) -> Any:
     """Return a loader of a split's clips, in order, prepared as the model expects them."""
     if restored.is_own:
         assert isinstance(restored.clip_spec, ClipSpec)
@@ -115,6 +151,7 @@ def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, ba
             "data_root": str(dataset.layout.root),
             "split": split,
             "clip_spec": restored.clip_spec.to_dict(),
+            "context_frames": count_view_context(views),
         }
     else:
         register_guide_dataset()
@@ -136,7 +173,7 @@ def make_loader(restored: RestoredModel, dataset: ThermalDataset, split: str, ba
         return Runner.build_dataloader(loader)
 
 
-def _find_clip_length(restored: RestoredModel) -> tuple[int, float | None]:
+def find_clip_length(restored: RestoredModel) -> tuple[int, float | None]:
     """Return how many frames a clip has, and over how many seconds they are spread; None for consecutive frames."""
     spec = restored.clip_spec
     if spec is None:
@@ -158,7 +195,11 @@ def _find_guide_source(restored: RestoredModel) -> dict[str, Any]:
 
 @torch.no_grad()
 def _run(
-    restored: RestoredModel, loader: Any, device: str, on_progress: OnProgress | None
+    restored: RestoredModel,
+    loader: Any,
+    device: str,
+    views: Sequence[View | None],
+    on_progress: OnProgress | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the class scores before and after softmax, each (N, K); several views of a clip are averaged."""
     model = restored.model.to(device).eval()
@@ -169,14 +210,20 @@ def _run(
     logits, scores = [], []
     try:
         for batch in loader:
+            seen = []
             raw.clear()
-            answers = model.test_step(batch)
-            logits.append(raw[0].view(len(answers), -1, head.num_classes).mean(1).double().cpu())
-            scores.append(torch.stack([answer.pred_score for answer in answers]).double().cpu())
+            for view in views:
+                model.data_preprocessor.view = view
+                answers = model.test_step(batch)
+                seen.append(torch.stack([answer.pred_score for answer in answers]).double().cpu())
+            by_view = [each.view(len(seen[0]), -1, head.num_classes).mean(1).double().cpu() for each in raw]
+            logits.append(torch.stack(by_view).mean(0))
+            scores.append(torch.stack(seen).mean(0))
             if on_progress:
                 on_progress(sum(map(len, scores)), len(loader.dataset))
     finally:
         hook.remove()
+        model.data_preprocessor.view = None
     return torch.cat(logits).numpy(), torch.cat(scores).numpy()
 
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from thermalctl.dataset.layout import find_dataset
-from thermalctl.dataset.samples import load_dataset
-from thermalctl.engine.restore import find_checkpoint, restore_model
-from thermalctl.engine.score import OnProgress, score_split
+from thermalctl.dataset.samples import ThermalDataset, load_dataset
+from thermalctl.engine.exposure import find_exposure
+from thermalctl.engine.restore import RestoredModel, find_checkpoint, restore_model
+from thermalctl.engine.score import OnProgress, check_classes, find_clip_length, find_views, score_split
+from thermalctl.engine.soup import mix_soup
 from thermalctl.engine.train import choose_device
-from thermalctl.evaluation.metrics import Metrics, compute_metrics
+from thermalctl.errors import RequestError
+from thermalctl.evaluation.ensembling import average_predictions
+from thermalctl.evaluation.metrics import Metrics, compute_metrics, rank_classes
 from thermalctl.evaluation.predictions import Predictions, write_predictions
-from thermalctl.evaluation.runs import find_run, find_trained_dataset_folder, predictions_path
+from thermalctl.evaluation.references import answer_references
+from thermalctl.evaluation.runs import find_run, find_trained_dataset_folder
+from thermalctl.files import replace_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +44,59 @@ class TestResult:
     metrics: Metrics
 
 
+@dataclass(frozen=True, kw_only=True)
+class TestOptions:
+    """How a split is scored.
+
+    Attributes:
+        split: its name, "all" for every sample.
+        best: only a checkpoint that validation chose.
+        last: the last checkpoint although there is one chosen as the best.
+        epoch: the checkpoint of that epoch.
+        tta: show each clip in several ways and average the scores.
+        ensemble: further runs or checkpoints, whose probabilities are averaged with the first's.
+        soup: average the weights of all these instead.
+        allow_seen: score clips that were trained on too.
+        baselines: also answer what needs no network.
+        config: a configuration to use instead of the checkpoint's own.
+        batch_size: clips at once.
+        num_workers: processes that read clips.
+    """
+
+    __test__ = False
+
+    split: str = "val"
+    best: bool = False
+    last: bool = False
+    epoch: int | None = None
+    tta: bool = False
+    ensemble: tuple[Path, ...] = ()
+    soup: bool = False
+    allow_seen: bool = False
+    baselines: bool = True
+    config: str | None = None
+    batch_size: int = 4
+    num_workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.soup and not self.ensemble:
+            raise RequestError("--soup: there is one model only", hint="name the others with --ensemble")
+
+    @property
+    def file_name(self) -> str:
+        """What the predictions are called in the work dir."""
+        kind = "soup" if self.soup else "ensemble" if self.ensemble else ""
+        return "_".join(filter(None, ("predictions", self.split, kind, "tta" if self.tta else ""))) + ".npz"
+
+
 def run_test(
     path: Path | None,
+    options: TestOptions,
     *,
     data: Path | None = None,
-    split: str = "val",
-    last: bool = False,
-    config: str | None = None,
     device: str | None = None,
-    batch_size: int = 4,
-    num_workers: int = 0,
     output: Path | None = None,
+    dump: Path | None = None,
     on_note: Callable[[str], None] = lambda text: None,
     on_progress: OnProgress | None = None,
 ) -> tuple[TestResult, Predictions]:
@@ -53,37 +104,104 @@ def run_test(
 
     Args:
         path: a work dir or a checkpoint; None for the newest run.
+        options: what is scored, and how.
         data: the dataset folder; None for what the run was trained on, or else the one that is found.
-        split: which split to score.
-        last: take the last checkpoint although there is one chosen as the best.
-        config: a configuration to use instead of the checkpoint's own.
         device: where to compute; None for CUDA where there is one.
-        batch_size: clips at once.
-        num_workers: processes that read clips.
         output: the predictions file; None for its place in the work dir. A file of the same split is replaced.
+        dump: where to write the scores as MMAction2's own tools read them.
         on_note: told what was chosen.
         on_progress: told (clips done, clips in all).
+
+    Raises:
+        CheckpointError: if a model cannot be read, or does not fit the dataset or the others.
+        NotHeldError: if a clip was trained on, and that is not allowed.
+        RequestError: if what is asked for is not there or contradicts itself.
     """
     run = find_run(path)
-    checkpoint = find_checkpoint(run, last=last)
-    on_note(f"model: {checkpoint} ({run.how})")
+    checkpoints = [find_checkpoint(run, best=options.best, last=options.last, epoch=options.epoch)]
+    on_note(f"model: {checkpoints[0]} ({run.how})")
+    for other in options.ensemble:
+        checkpoints.append(find_checkpoint(find_run(other)))
+        on_note(f"and: {checkpoints[-1]}")
     found = find_dataset(data, trained_on=find_trained_dataset_folder(run.folder))
     on_note(f"dataset: {found.layout.root} ({found.how})")
     dataset = load_dataset(found.layout)
-    restored = restore_model(checkpoint, config=config, dataset=dataset)
-    predictions = score_split(
-        restored,
-        dataset,
-        split,
-        device=choose_device(device),
-        batch_size=batch_size,
-        num_workers=num_workers,
-        on_progress=on_progress,
-    )
-    num_trained = len(set(restored.trained_ids).intersection(predictions.sample_ids))
-    if num_trained:
-        on_note(f"{num_trained} of these {predictions.num_samples} clips were trained on: this is no test of the model")
-    target = output or predictions_path(run.folder, split)
+    models = [restore_model(one, config=options.config, dataset=dataset) for one in checkpoints]
+    predictions = _predict(models, dataset, options, choose_device(device), on_note, on_progress)
+    target = output or run.folder / options.file_name
     write_predictions(target, predictions)
-    result = TestResult(checkpoint=checkpoint, split=split, predictions=target, metrics=compute_metrics(predictions))
+    if dump is not None:
+        dump_for_mmaction(dump, predictions)
+    result = TestResult(
+        checkpoint=checkpoints[0], split=options.split, predictions=target, metrics=compute_metrics(predictions)
+    )
     return result, predictions
+
+
+def _predict(
+    models: list[RestoredModel],
+    dataset: ThermalDataset,
+    options: TestOptions,
+    device: str,
+    on_note: Callable[[str], None],
+    on_progress: OnProgress | None,
+) -> Predictions:
+    for restored in models:
+        check_classes(restored, dataset)
+        num_frames, window_s = find_clip_length(restored)
+        exposure = find_exposure(restored, dataset, options.split, num_frames=num_frames, window_s=window_s)
+        if not options.allow_seen:
+            exposure.check_unseen(options.split)
+        elif exposure.num_trained:
+            of = f"{exposure.num_trained} of these {exposure.num_clips} clips"
+            on_note(f"{of} were trained on: this is no test of the model")
+    others = models[1:]
+    if options.soup:
+        models = [mix_soup(models)]
+    num_frames, _ = find_clip_length(models[0])
+    target = models[0].clip_spec.target if models[0].clip_spec else "frame"
+    references = (
+        answer_references(dataset, options.split, target=target, num_frames=num_frames) if options.baselines else ()
+    )
+    members = [
+        score_split(
+            restored,
+            dataset,
+            options.split,
+            device=device,
+            batch_size=options.batch_size,
+            num_workers=options.num_workers,
+            views=find_views(restored) if options.tta else (),
+            references=references,
+            on_progress=on_progress,
+        )
+        for restored in models
+    ]
+    predictions = average_predictions(members) if len(members) > 1 else members[0]
+    if options.soup:
+        named = tuple(f"{restored.path} {restored.sha256}" for restored in others)
+        predictions = replace(predictions, provenance=replace(predictions.provenance, others=named))
+    return predictions
+
+
+def dump_for_mmaction(path: Path, predictions: Predictions) -> None:
+    """Write scores as MMAction2's `tools/test.py --dump` does, for `tools/analysis_tools/eval_metric.py` and its like.
+
+    A pickled list, a dict for each clip: `pred_score` (K,), `pred_label` (1,), `gt_label` (1,), `num_classes`, and its
+    `sample_id`.
+    """
+    ranked = rank_classes(predictions.scores)
+    rows = [
+        {
+            "pred_score": torch.from_numpy(scores),
+            "pred_label": torch.tensor([int(best)]),
+            "gt_label": torch.tensor([int(label)]),
+            "num_classes": predictions.num_classes,
+            "sample_id": sample_id,
+        }
+        for scores, best, label, sample_id in zip(
+            predictions.scores, ranked[:, 0], predictions.labels, predictions.sample_ids, strict=True
+        )
+    ]
+    with replace_file(path) as temporary, temporary.open("wb") as file:
+        pickle.dump(rows, file)

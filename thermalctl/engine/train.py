@@ -23,10 +23,11 @@ from thermalctl.engine.events import Event, Finding, OnEvent, RunStarted, Valida
 from thermalctl.engine.hooks import EventHook, ProvenanceHook, StartHook, find_log_interval
 from thermalctl.engine.monitoring import MetricsLog
 from thermalctl.engine.pictures import PictureHook
-from thermalctl.engine.provenance import find_trained_dataset, record_run
+from thermalctl.engine.provenance import SAMPLES, find_trained_dataset, record_run
 from thermalctl.engine.runner import ThermalRunner, build_runner
+from thermalctl.engine.running.allocator import keep_freed_memory
 from thermalctl.engine.running.distributed import LAUNCHERS, find_place, joined_group
-from thermalctl.engine.running.memory import telling_full_memory
+from thermalctl.engine.running.memory import has_room_to_keep, telling_full_memory
 from thermalctl.engine.running.resuming import PatienceHook, ValidatedHook
 from thermalctl.engine.running.saving import StepCheckpointHook
 from thermalctl.engine.running.signals import noting_signals
@@ -115,11 +116,13 @@ def _train(cfg: Config, *, on_event: OnEvent, command: Sequence[str]) -> TrainRe
     work_dir = Path(cfg.work_dir)
     cfg.load_from = find_start(cfg)
     began = time.monotonic()
+    if cfg.device == "cpu" and has_room_to_keep(cfg):
+        keep_freed_memory()
     runner = build_runner(cfg)
     dataset = find_trained_dataset(cfg)
     record = record_run(runner, dataset, command)
     if is_main_process():
-        write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key != "train_sample_ids"})
+        write_json(work_dir / RUN_FILE, {key: value for key, value in record.items() if key not in SAMPLES})
     with MetricsLog(work_dir, log_interval=find_log_interval(runner)) as log, _closing_boards(runner):
         watch = _Watch(runner, log, on_event)
         runner.register_hook(LabelHook())

@@ -44,8 +44,21 @@ def pool_predictions(parts: Sequence[Predictions]) -> Predictions:
     values: dict[str, Any] = {name: sum((getattr(part, name) for part in parts), ()) for name in _TEXTS}
     values |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
     values |= {name: _join_optional([getattr(part, name) for part in parts]) for name in _OPTIONAL_ARRAYS}
-    protocol = dataclasses.replace(first.protocol, num_overlapping=None, sessions_in_train=None)
-    return dataclasses.replace(first, **values, train_counts=None, protocol=protocol)
+    trained = [part.protocol.num_trained for part in parts]
+    protocol = dataclasses.replace(
+        first.protocol,
+        num_overlapping=None,
+        num_trained=None if None in trained else sum(filter(None, trained)),
+        sessions_in_train=None,
+    )
+    return dataclasses.replace(first, **values, **_pool_references(parts), train_counts=None, protocol=protocol)
+
+
+def _pool_references(parts: Sequence[Predictions]) -> dict[str, Any]:
+    """Return the baselines that all parts have, each fitted on its own part's training clips."""
+    names = tuple(name for name in parts[0].references if all(name in part.references for part in parts))
+    answers = [np.concatenate([part.references[name] for part in parts]) for name in names]
+    return {"reference_names": names, "reference_answers": np.stack(answers) if names else None}
 
 
 def _join_optional(arrays: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:

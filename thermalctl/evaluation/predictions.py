@@ -25,13 +25,22 @@ from thermalctl.evaluation.protocol import ProtocolRecord, Provenance, parse_rec
 from thermalctl.files import replace_file
 
 FORMAT = "thermalctl predictions"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 #: How far a clip's probabilities may be from adding up to 1: half-precision softmaxes are off by about 1e-3.
 SUM_TOLERANCE = 1e-2
 
 _AGAIN = "write the file again: thermalctl test WORK_DIR"
-_ARRAYS = ("labels", "scores", "logits", "keyframes", "timestamps_ms", "boxes", "train_counts")
+_ARRAYS = (
+    "labels",
+    "scores",
+    "logits",
+    "keyframes",
+    "timestamps_ms",
+    "boxes",
+    "train_counts",
+    "reference_answers",
+)
 # What zipfile, zlib and numpy's parser of array headers raise at bytes that are not what they should be.
 _DAMAGED = (
     OSError,
@@ -43,8 +52,8 @@ _DAMAGED = (
     zlib.error,
     tokenize.TokenError,
 )
-_TEXTS = ("classes", "sample_ids", "sessions", "recordings")
-_OPTIONAL = ("logits", "boxes", "train_counts")
+_TEXTS = ("classes", "sample_ids", "sessions", "recordings", "reference_names")
+_OPTIONAL = ("logits", "boxes", "train_counts", "reference_answers")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +72,9 @@ class Predictions:
         boxes: (N, 4) float64, [center x, center y, width, height] in 0..1 of the judged person, or None.
         classes: K class names in id order.
         train_counts: (K,) int64, training samples of each class, or None where they are not known.
+        reference_names: R baselines that were fitted on the same training split.
+        reference_answers: (R, N) int64, the class ids that they answer, or None where there are none.
+        clip_spec: what the model saw of a clip, as `ClipSpec.to_dict` has it; None for a model whose own pipeline says.
         protocol: how these clips relate to the training clips.
         provenance: which checkpoint gave the scores.
 
@@ -81,6 +93,9 @@ class Predictions:
     boxes: NDArray[np.float64] | None = None
     classes: tuple[str, ...]
     train_counts: NDArray[np.int64] | None = None
+    reference_names: tuple[str, ...] = ()
+    reference_answers: NDArray[np.int64] | None = None
+    clip_spec: Mapping[str, Any] | None = None
     protocol: ProtocolRecord
     provenance: Provenance
 
@@ -100,6 +115,12 @@ class Predictions:
         """K, how many classes the model tells apart."""
         return len(self.classes)
 
+    @property
+    def references(self) -> dict[str, NDArray[np.int64]]:
+        """What each baseline answers, (N,) class ids by name."""
+        answers = self.reference_answers
+        return {} if answers is None else dict(zip(self.reference_names, answers, strict=True))
+
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write the predictions to `path`, whole or not at all."""
@@ -107,6 +128,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "format": FORMAT,
         "version": FORMAT_VERSION,
         **{name: getattr(predictions, name) for name in _TEXTS},
+        "clip_spec": predictions.clip_spec,
         "protocol": dataclasses.asdict(predictions.protocol),
         "provenance": dataclasses.asdict(predictions.provenance),
     }
@@ -168,8 +190,12 @@ def _parse_header(members: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
             f"is of format version {header.get('version')!r}, expected {FORMAT_VERSION}",
             hint=f"it was written by another version of thermalctl; {_AGAIN}",
         )
+    clip_spec = header.get("clip_spec")
+    if clip_spec is not None and not isinstance(clip_spec, dict):
+        raise PredictionsError("its clip_spec is no record")
     return {
         **{name: parse_texts(header.get(name), name) for name in _TEXTS},
+        "clip_spec": clip_spec,
         "protocol": parse_record(ProtocolRecord, header.get("protocol")),
         "provenance": parse_record(Provenance, header.get("provenance")),
     }
@@ -188,12 +214,15 @@ def _find_shape_problems(predictions: Predictions) -> list[str]:
         "timestamps_ms": ((num_samples,), np.int64),
         "boxes": ((num_samples, 4), np.float64),
         "train_counts": ((num_classes,), np.int64),
+        "reference_answers": ((len(predictions.reference_names), num_samples), np.int64),
     }
     for name, (shape, dtype) in expected.items():
         array: NDArray[Any] | None = getattr(predictions, name)
         if array is not None and (array.shape != shape or array.dtype != dtype):
             wanted = f"{np.dtype(dtype)} of shape {shape} ({num_samples} clips, {num_classes} classes)"
             problems.append(f"{name} is {_describe(array)}, expected {wanted}")
+    if predictions.reference_names and predictions.reference_answers is None:
+        problems.append(f"there are {len(predictions.reference_names)} baselines without answers")
     for name in ("sessions", "recordings"):
         if len(getattr(predictions, name)) != num_samples:
             problems.append(f"{name} has {len(getattr(predictions, name))} entries for {num_samples} clips")
@@ -203,7 +232,8 @@ def _find_shape_problems(predictions: Predictions) -> list[str]:
 def _find_value_problems(predictions: Predictions) -> list[str]:
     problems = []
     ids = predictions.sample_ids
-    for name, values in (("sample id", ids), ("class", predictions.classes)):
+    named = (("sample id", ids), ("class", predictions.classes), ("baseline", predictions.reference_names))
+    for name, values in named:
         problems += [f'{name} "{value}" is there {num} times' for value, num in Counter(values).items() if num > 1]
     # A control character in a name could rewrite the terminal that it is shown on.
     protocol, provenance = vars(predictions.protocol), vars(predictions.provenance)
@@ -212,6 +242,7 @@ def _find_value_problems(predictions: Predictions) -> list[str]:
         predictions.classes,
         predictions.sessions,
         predictions.recordings,
+        predictions.reference_names,
         *_texts_of(protocol, provenance),
     ):
         problems += [f"the text {text!r} is not printable" for text in sorted(set(texts)) if not text.isprintable()]
@@ -219,6 +250,9 @@ def _find_value_problems(predictions: Predictions) -> list[str]:
         problems.append(
             f'sample "{ids[index]}" has label {predictions.labels[index]}, expected 0 to {predictions.num_classes - 1}'
         )
+    for name, answers in predictions.references.items():
+        if answers.min() < 0 or answers.max() >= predictions.num_classes:
+            problems.append(f'baseline "{name}" answers classes other than 0 to {predictions.num_classes - 1}')
     return problems + _find_number_problems(predictions)
 
 

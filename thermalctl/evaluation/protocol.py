@@ -22,6 +22,7 @@ class ProtocolRecord:
         selection: on what the checkpoint was chosen, in words: "best acc/top1 on val", "last epoch".
         selection_split: the split whose scores chose the checkpoint; None where no score did.
         num_overlapping: judged clips that share a frame with a training clip; None where nobody counted.
+        num_trained: judged clips that the model itself was trained on; None where its checkpoint does not say.
         sessions_in_train: the sessions that the training split holds; None where they are not known.
         target: what one clip is judged for: the whole "frame", or one "person" in it.
     """
@@ -31,6 +32,7 @@ class ProtocolRecord:
     selection: str
     selection_split: str | None = None
     num_overlapping: int | None = None
+    num_trained: int | None = None
     sessions_in_train: tuple[str, ...] | None = None
     target: str = "frame"
 
@@ -47,6 +49,9 @@ class Provenance:
         dataset_fingerprint: fingerprint of the dataset's annotations and recordings.
         thermalctl_version: version that wrote the predictions.
         created: when, ISO 8601 with the time zone.
+        others: the other members of an ensemble, each "PATH SHA-256"; their scores are averaged.
+        views: ways in which each clip was shown, whose scores are averaged; none for the usual one.
+        versions: of what computed the scores, "torch 2.13.0".
     """
 
     checkpoint: str
@@ -56,6 +61,9 @@ class Provenance:
     dataset_fingerprint: str
     thermalctl_version: str
     created: str
+    others: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
 
 
 _Record = TypeVar("_Record", ProtocolRecord, Provenance)

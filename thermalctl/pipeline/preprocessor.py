@@ -25,6 +25,7 @@ from thermalctl.pipeline.mixing import Mixing, draw_mix, mix_clips, mix_labels
 from thermalctl.pipeline.regions import find_boxes, place_boxes
 from thermalctl.pipeline.repair import repair_clips
 from thermalctl.pipeline.time_augment import draw_times
+from thermalctl.pipeline.views import View, place_view, take_view_frames
 
 Layout = Literal["clip", "images"]
 
@@ -94,6 +95,9 @@ class ClipTransform(nn.Module):
 class ThermalDataPreprocessor(BaseDataPreprocessor):
     """MMEngine's data preprocessor for thermal clips.
 
+    Attributes:
+        view: how test shows a clip; None for as it is.
+
     Args:
         clip_spec: a `ClipSpec` as a dict; what the model expects of a clip.
         augment: an `Augmentation` as a dict; what training varies. None for nothing.
@@ -119,6 +123,7 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         self.augmentation = Augmentation.from_config(augment or {})
         self.mixing = Mixing.from_config(mixing) if mixing else None
         self.transform = ClipTransform(self.spec)
+        self.view: View | None = None
 
     @torch.no_grad()
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -151,10 +156,19 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         return {"inputs": inputs, "data_samples": samples}
 
     def _transform(self, clips_c: Tensor, boxes: Tensor) -> Tensor:
+        if self.view is not None:
+            return self._show(self.view, clips_c, boxes)
         whole = self.spec.target == "frame"
         regions = None if whole else place_boxes(boxes, clips_c.shape[-2:], self.spec).to(clips_c.device)
         inputs: Tensor = self.transform(clips_c, regions)
         return inputs
+
+    def _show(self, view: View, clips_c: Tensor, boxes: Tensor) -> Tensor:
+        clips_c, boxes = take_view_frames(view, clips_c, boxes, self.spec.num_frames)
+        regions = place_boxes(boxes, clips_c.shape[-2:], self.spec)
+        placed = place_regions(regions, place_view(view, len(clips_c)))
+        pictures = self.transform.make_pictures(self.transform.repair(clips_c))
+        return self.transform.spread(show_placed(pictures, placed, self.spec.input_size))
 
     def _augment(self, clips_c: Tensor, boxes: Tensor) -> Tensor:
         augmentation, spec = self.augmentation, self.spec

@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thermalctl.evaluation.baselines import BaselineScore, majority_baseline, random_baseline, uniform_baseline
+from thermalctl.evaluation.judgement import Judgement, judge
 from thermalctl.evaluation.metrics import Metrics, compute_metrics
 from thermalctl.evaluation.predictions import Predictions
 from thermalctl.evaluation.protocol import ProtocolRecord, Provenance
 from thermalctl.files import replace_file, write_json
+from thermalctl.reports.judged import (
+    describe_sureness,
+    describe_tests,
+    describe_unbeaten,
+    list_other_numbers,
+    list_rows,
+)
 from thermalctl.reports.sentences import describe_conventions, describe_protocol, describe_verdict
-from thermalctl.reports.text import format_classes, format_scores, format_top_k
+from thermalctl.reports.text import format_classes, format_rows
 
 #: Width at which the text report breaks its sentences.
 TEXT_WIDTH = 80
@@ -27,16 +35,18 @@ class Report:
     Attributes:
         protocol_text: sentences on how the judged clips relate to the training clips; read before any number.
         metrics: the model's numbers.
+        judgement: how sure they are, and what the model is worth beside the baselines of its predictions file.
         baselines: what needs no model, to stand in the same table.
         verdict: which baselines the model does not beat; None where it beats them all.
-        remarks: what else a reader must know, a sentence each: the verdict first, then the baselines' notes, then
-            the numbers that another tool would give differently.
+        remarks: what else a reader must know, a sentence each: the baselines' notes, then the numbers that another
+            tool would give differently, then how sure the numbers are.
         protocol: the protocol as recorded.
         provenance: which checkpoint gave the scores.
     """
 
     protocol_text: tuple[str, ...]
     metrics: Metrics
+    judgement: Judgement
     baselines: tuple[BaselineScore, ...]
     verdict: str | None
     remarks: tuple[str, ...]
@@ -64,15 +74,17 @@ class ReportFiles:
 def build_report(predictions: Predictions) -> Report:
     """Return the report on the predictions, with the baselines that need no more than the labels."""
     metrics = compute_metrics(predictions)
+    judgement = judge(predictions)
     baselines = _score_baselines(predictions)
-    verdict = describe_verdict(metrics, baselines)
+    verdict = describe_unbeaten(metrics, judgement) or describe_verdict(metrics, baselines)
     notes = tuple(baseline.note for baseline in baselines if baseline.note is not None)
     return Report(
         protocol_text=describe_protocol(predictions.protocol, predictions.sessions),
         metrics=metrics,
+        judgement=judgement,
         baselines=baselines,
         verdict=verdict,
-        remarks=(*((verdict,) if verdict else ()), *notes, *describe_conventions(metrics)),
+        remarks=(*notes, *describe_conventions(metrics), *describe_sureness(judgement)),
         protocol=predictions.protocol,
         provenance=predictions.provenance,
     )
@@ -130,8 +142,10 @@ def _format_report(report: Report) -> str:
     epoch = "" if source.epoch is None else f", epoch {source.epoch}"
     blocks = [
         [_wrap(" ".join(report.protocol_text))],
-        format_scores(metrics, report.baselines),
-        list(filter(None, [format_top_k(metrics)])),
+        [_wrap(report.verdict)] if report.verdict else [],
+        format_rows(list_rows(metrics, report.judgement, report.baselines)),
+        [f"{name:<24}{value}" for name, value in list_other_numbers(report.judgement)],
+        [_wrap(describe_tests())] if report.judgement.references else [],
         [_wrap(sentence) for sentence in report.remarks],
         format_classes(metrics),
         [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thermalctl.evaluation.baselines import BaselineScore
 from thermalctl.evaluation.metrics import ClassMetrics, Metrics
 
 
@@ -13,26 +12,11 @@ def format_percent(rate: float | None, *, digits: int = 1) -> str:
     return "-" if rate is None else f"{100 * rate:.{digits}f}"
 
 
-def list_scores(metrics: Metrics, baselines: Sequence[BaselineScore]) -> list[tuple[str, str, str, str]]:
-    """Return (name, top-1, mean class, macro F1) in percent, for the model and then for each baseline."""
-    rows: list[tuple[str, float | None, float | None, float | None]] = [
-        ("this model", metrics.top1, metrics.mean_class_accuracy, metrics.macro_f1),
-        *((baseline.name, baseline.top1, baseline.mean_class, baseline.macro_f1) for baseline in baselines),
-    ]
-    return [(name, format_percent(top1), format_percent(mean), format_percent(f1)) for name, top1, mean, f1 in rows]
-
-
-def format_top_k(metrics: Metrics) -> str:
-    """Return "This model: top-3 95.9, top-5 95.9.", as far as there are classes for it; "" where there are not."""
-    told = [f"top-{k} {format_percent(rate)}" for k, rate in ((3, metrics.top3), (5, metrics.top5)) if rate is not None]
-    return f"This model: {', '.join(told)}." if told else ""
-
-
-def format_scores(metrics: Metrics, baselines: Sequence[BaselineScore]) -> list[str]:
+def format_rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the lines of the table that holds the model and the baselines, in percent."""
-    rows = [("percent", "top-1", "mean class", "macro F1"), *list_scores(metrics, baselines)]
-    width = max(len(name) for name, *_ in rows)
-    return [f"{name:<{width}}  {top1:>6}  {mean_class:>10}  {macro_f1:>8}" for name, top1, mean_class, macro_f1 in rows]
+    table = [("percent", "top-1", "mean class", "macro F1", "than this model"), *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def format_classes(metrics: Metrics) -> list[str]:

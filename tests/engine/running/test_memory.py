@@ -12,7 +12,16 @@ from mmaction.models import SlowFastHead
 from thermalctl.engine.cost import measure_cost
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.running import memory
-from thermalctl.engine.running.memory import PEAK_FACTOR, RESERVED_BYTES, find_largest, fit_batch, step_fits
+from thermalctl.engine.running.memory import (
+    KEEPING_FACTOR,
+    KEEPING_SHARE,
+    PEAK_FACTOR,
+    RESERVED_BYTES,
+    find_largest,
+    fit_batch,
+    has_room_to_keep,
+    step_fits,
+)
 from thermalctl.environment.resources import Resources
 from thermalctl.errors import NotHeldError, RequestError
 
@@ -48,6 +57,35 @@ def test_batch_that_fits_is_accumulated_to_the_one_that_was_asked_for(
     set_free(monkeypatch, RESERVED_BYTES)
     with pytest.raises(NotHeldError, match="not even one clip fits into memory"):
         fit_batch(cfg, 16)
+
+
+def test_freed_memory_is_kept_where_it_is_plentiful(training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    monkeypatch.setattr("thermalctl.engine.train.keep_freed_memory", lambda: kept.append(True))
+    cfg = training.prepare()
+    step_bytes = measure_cost(cfg).estimate_step_bytes(cfg.train_dataloader.batch_size)
+    least = int(PEAK_FACTOR * KEEPING_FACTOR * step_bytes / KEEPING_SHARE)
+    set_free(monkeypatch, least - 10)
+    assert not has_room_to_keep(cfg)
+    training.run()
+    assert not kept
+    set_free(monkeypatch, least + 10)
+    assert has_room_to_keep(cfg)
+    training.work_dir = training.work_dir.with_name("plentiful")
+    training.run()
+    assert kept == [True]
+
+
+def test_model_that_looks_at_values_is_trained_without_counting(training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = SlowFastHead.forward
+
+    def look(self: SlowFastHead, features: Any, **kwargs: Any) -> Any:
+        assert features[0].sum().item() > 0
+        return forward(self, features, **kwargs)
+
+    monkeypatch.setattr(SlowFastHead, "forward", look)
+    assert not has_room_to_keep(training.prepare())
+    assert training.run().epochs == 1
 
 
 def limit_clips(monkeypatch: pytest.MonkeyPatch, most: int) -> None:

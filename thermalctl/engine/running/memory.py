@@ -24,6 +24,10 @@ from thermalctl.errors import NotHeldError
 RESERVED_BYTES = 2**30
 #: How far the peak of a step on a CPU was measured to be above what is kept of it, at most.
 PEAK_FACTOR = 1.35
+#: How far above that it was measured to be where the process keeps what it has freed, at most; see `allocator`.
+KEEPING_FACTOR = 1.4
+#: The share of free memory that such a process may take.
+KEEPING_SHARE = 0.5
 #: What torch says of a CPU that has no memory left; of a GPU it raises an error of its own.
 _NO_MEMORY = re.compile(r"not enough memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
@@ -75,6 +79,23 @@ def fit_batch(cfg: Config, wanted: int) -> BatchFit:
         )
     accumulate = math.ceil(wanted / largest)
     return BatchFit(batch_size=math.ceil(wanted / accumulate), accumulate=accumulate, how=how)
+
+
+def has_room_to_keep(cfg: Config) -> bool:
+    """Return whether memory is plentiful enough for a training on a CPU to keep what it frees.
+
+    Args:
+        cfg: from `complete_config`.
+    """
+    available = measure_resources().available_bytes
+    if available is None or "clip_spec" not in (cfg.model.get("data_preprocessor") or {}):
+        return False
+    try:
+        cost = measure_cost(cfg)
+    except (RuntimeError, NotImplementedError):  # a model that looks at values, of which there are none
+        return False
+    step_bytes = cost.estimate_step_bytes(cfg.train_dataloader.batch_size)
+    return PEAK_FACTOR * KEEPING_FACTOR * step_bytes < KEEPING_SHARE * available
 
 
 def find_largest(fits: Callable[[int], bool], most: int) -> int:
