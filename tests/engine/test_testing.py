@@ -127,6 +127,7 @@ def test_ensemble_averages_probabilities_and_soup_weights(run: Path, other_run: 
 
 
 def test_soup_of_different_models_is_refused(run: Path, training: Any, dataset: ThermalDataset) -> None:
+    training.work_dir = run.with_name("deeper")
     training.run(overrides={"model.backbone.slow_pathway.depth": 34, "model.backbone.fast_pathway.depth": 34})
     models = [restore_model(path / "epoch_1.pth") for path in (run, training.work_dir)]
     with pytest.raises(CheckpointError, match="is of another architecture"):
