@@ -53,7 +53,8 @@ def test_every_clip_counts_once_whatever_fold_it_was_in(make_fold: MakeFold) -> 
 def test_what_is_true_of_one_fold_only_is_left_out(make_fold: MakeFold) -> None:
     pooled = pool_predictions([make_fold("a", [0], [0]), make_fold("b", [1], [1])])
     assert pooled.train_counts is None
-    assert (pooled.protocol.num_overlapping, pooled.protocol.sessions_in_train) == (None, None)
+    # Clips and sessions count as trained on if they were by the model that judged them.
+    assert (pooled.protocol.num_overlapping, pooled.protocol.sessions_in_train) == (0, ())
     assert (pooled.protocol.split_rule, pooled.protocol.selection) == ("session", "last epoch")
 
 

@@ -22,7 +22,8 @@ from thermalctl.evaluation.label_errors import SuspectLabel, find_label_errors
 from thermalctl.evaluation.learnability import BaselineResult, Learnability, measure_learnability
 from thermalctl.recordings.hdf5 import Recording, write_recording
 from thermalctl.reports.inspection import SECTIONS, DatasetReport
-from thermalctl.reports.inspection_page import render_inspection_page, shorten, write_inspection_page
+from thermalctl.reports.inspection_page import render_inspection_page, write_inspection_page
+from thermalctl.reports.page_template import shorten
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=timezone.utc)
 WINDOW = 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,17 +21,35 @@ if TYPE_CHECKING:
 
 
 def report(
-    path: Annotated[
-        Path | None,
+    paths: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="WORK_DIR|PREDICTIONS",
-            help="A run's work dir, or the predictions that `test` wrote. Default: the newest run below work_dirs/.",
+            metavar="WORK_DIR|PREDICTIONS ...",
+            help="A run's work dir, predictions that `test` wrote, or several: folds or seeds of one experiment, as "
+            "the folder of `train --folds` holds them. Default: the newest run below work_dirs/.",
             show_default=False,
         ),
     ] = None,
     confusion: Annotated[
         bool, typer.Option("--confusion", help="Draw the confusion matrix too: confusion.png, 300 dots an inch.")
     ] = False,
+    html: Annotated[bool, typer.Option("--html", help="Write a page too: report.html, complete in itself.")] = False,
+    cost: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="What mistakes cost, 1 where it does not say: lines of true,taken for,cost.",
+            show_default=False,
+        ),
+    ] = None,
+    recall: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=SHARE",
+            help="Where to raise an alarm to find so many of a class; can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -59,26 +78,38 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a tested model: metrics beside baselines, class by class, from its predictions; needs no GPU."""
-    from thermalctl.evaluation.predictions import read_predictions
-    from thermalctl.evaluation.runs import find_predictions
+    from thermalctl.evaluation.costs import parse_recall, read_costs
+    from thermalctl.evaluation.gathering import gather_predictions
     from thermalctl.evaluation.thresholds import check_thresholds, parse_thresholds
     from thermalctl.reports.classification import build_report, report_folder, write_report
 
-    if compare is not None and (confusion or output is not None or fail_under is not None):
+    if compare is not None and (confusion or html or cost or recall or output or fail_under is not None):
         raise RequestError(
-            "--compare shows how two models compare and writes no report: --confusion, --output and --fail-under do "
-            "not go with it",
+            "--compare shows how two models compare and writes no report: what makes a report does not go with it",
             hint="give them to a report of their own",
         )
-    found = find_predictions(path)
+    found = gather_predictions(paths or ())
     console.print_note(f"{found.path}  ({found.how})")
-    predictions = read_predictions(found.path)
+    predictions = found.predictions
     if compare is not None:
         _compare(predictions, compare, as_json=as_json)
         return
-    result = build_report(predictions)
+    costs = read_costs(cost, predictions.classes) if cost is not None else None
+    result = build_report(
+        predictions,
+        costs=costs,
+        recalls=[parse_recall(text) for text in recall or ()],
+        runs=found.runs,
+        spread=found.spread,
+    )
     thresholds = parse_thresholds(fail_under, result.judgement.numbers) if fail_under is not None else ()
     files = write_report(result, output or report_folder(found.path), confusion_picture=confusion)
+    if html:
+        from thermalctl.reports.evaluation_page import write_evaluation_page
+
+        files = replace(files, page=files.json.with_name("report.html"))
+        assert files.page is not None
+        write_evaluation_page(result, predictions, files.page)
     if as_json:
         console.print_json(result)
     else:
@@ -144,7 +175,15 @@ def _compare(predictions: Predictions, other: Path, *, as_json: bool) -> None:
 
 
 def _show(report: Report, files: ReportFiles) -> None:
-    from thermalctl.reports.judged import describe_tests, list_other_numbers, list_rows
+    from thermalctl.reports.judged import (
+        describe_alarm,
+        describe_calibration,
+        describe_cost,
+        describe_tests,
+        list_other_numbers,
+        list_rows,
+    )
+    from thermalctl.reports.text import format_runs
 
     metrics = report.metrics
     console.print_line(" ".join(report.protocol_text))
@@ -162,10 +201,16 @@ def _show(report: Report, files: ReportFiles) -> None:
         others.add_row(name, value)
     console.print_table(others)
     console.print_line()
+    for line in format_runs(report.runs):
+        console.print_line(line)
     for sentence in report.remarks:
         console.print_line(sentence)
     if report.judgement.references:
         console.print_remark(describe_tests())
+    for sentence in describe_calibration(report.calibration):
+        console.print_line(sentence)
+    for sentence in (*describe_cost(report.cost), *map(describe_alarm, report.operating_points)):
+        console.print_line(sentence)
     console.print_line()
     console.print_table(_table_classes(metrics.classes))
     absent = [entry.name for entry in metrics.classes if not entry.num_samples]
@@ -175,6 +220,8 @@ def _show(report: Report, files: ReportFiles) -> None:
     _print_path("report", files.text)
     if files.confusion_picture is not None:
         _print_path("confusion matrix", files.confusion_picture)
+    if files.page is not None:
+        _print_path("page", files.page)
 
 
 def _print_path(name: str, path: Path) -> None:

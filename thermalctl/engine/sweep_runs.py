@@ -19,13 +19,14 @@ from thermalctl.engine.plan import TrainingPlan
 from thermalctl.engine.provenance import find_trained_dataset
 from thermalctl.engine.restore import restore_model
 from thermalctl.engine.running.memory import give_back
-from thermalctl.engine.score import score_split
+from thermalctl.engine.score import find_clip_length, score_split
 from thermalctl.engine.starting import find_start
 from thermalctl.engine.sweep import SweepPlan, plan_run
 from thermalctl.engine.sweep_folds import FOLDS_FOLDER, deal_new_folds
 from thermalctl.engine.train import TrainResult, train
 from thermalctl.errors import ThermalctlError
 from thermalctl.evaluation.predictions import Predictions, write_predictions
+from thermalctl.evaluation.references import answer_references
 from thermalctl.evaluation.runs import predictions_path
 from thermalctl.evaluation.sweep_record import write_sweep
 from thermalctl.evaluation.sweep_summary import RunOutcome, SweepResult, measure_predictions, summarise_sweep
@@ -117,10 +118,14 @@ def score_last(cfg: Config, result: TrainResult) -> Predictions | None:
     if dataset is None or "val" not in dataset.splits or result.last_checkpoint is None:
         return None
     loader = cfg.get("val_dataloader") or {}
+    restored = restore_model(result.last_checkpoint)
+    target = restored.clip_spec.target if restored.clip_spec else "frame"
+    num_frames, _ = find_clip_length(restored)
     predictions = score_split(
-        restore_model(result.last_checkpoint),
+        restored,
         dataset,
         "val",
+        references=answer_references(dataset, "val", target=target, num_frames=num_frames),
         device=cfg.device,
         batch_size=loader.get("batch_size", 4),
         num_workers=loader.get("num_workers", 0),

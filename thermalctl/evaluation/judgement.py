@@ -52,7 +52,7 @@ class ClassSureness:
     Attributes:
         name: the class.
         average_precision: one class against the others; None without a clip.
-        recall: 95 % interval, by session where there are several, else by clip; None where it is undefined.
+        recall: 95 % interval, by session where there are enough of them, else by clip; None where it is undefined.
         precision: the same of its precision.
         f1: the same of its F1.
         is_few: whether it has too few clips to say much.
@@ -144,7 +144,7 @@ def judge(predictions: Predictions) -> Judgement:
             for name, value in once.items()
             if value.ndim == 0
         },
-        classes=_judge_classes(predictions, once, by_session or by_clip),
+        classes=_judge_classes(predictions, once, by_session if by_session and len(sizes) >= FEW_SESSIONS else by_clip),
         references=_judge_references(predictions, answers, sessions),
         num_sessions=len(sizes),
         coverage_by_clip=simulate_coverage(sizes, float(once["top1"]), by_group=False),

@@ -24,9 +24,9 @@ def pool_predictions(parts: Sequence[Predictions]) -> Predictions:
     dealt; the accuracy over the pooled clips does not.
 
     Args:
-        parts: of the same classes and target, each of other clips. How the first relates to its training clips
-            (protocol) and where it comes from (provenance) stands for all; counts of training clips and of overlaps
-            are of one fold each and are left out.
+        parts: of the same classes and target, each of other clips. How the first was split and chosen (protocol) and
+            where it comes from (provenance) stands for all. Clips and sessions count as trained on if they were by the
+            model that judged them; counts of training clips are of one fold each and are left out.
 
     Raises:
         PredictionsError: if the parts know different classes or targets, or a clip was judged twice.
@@ -45,13 +45,24 @@ def pool_predictions(parts: Sequence[Predictions]) -> Predictions:
     values |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
     values |= {name: _join_optional([getattr(part, name) for part in parts]) for name in _OPTIONAL_ARRAYS}
     trained = [part.protocol.num_trained for part in parts]
+    overlapping = [part.protocol.num_overlapping for part in parts]
     protocol = dataclasses.replace(
         first.protocol,
-        num_overlapping=None,
+        num_overlapping=None if None in overlapping else sum(filter(None, overlapping)),
         num_trained=None if None in trained else sum(filter(None, trained)),
-        sessions_in_train=None,
+        sessions_in_train=_pool_sessions(parts),
     )
     return dataclasses.replace(first, **values, **_pool_references(parts), train_counts=None, protocol=protocol)
+
+
+def _pool_sessions(parts: Sequence[Predictions]) -> tuple[str, ...] | None:
+    """Return the sessions that were trained on by the very model that judged them; None where one does not say."""
+    seen: set[str] = set()
+    for part in parts:
+        if part.protocol.sessions_in_train is None:
+            return None
+        seen |= set(part.sessions) & set(part.protocol.sessions_in_train)
+    return tuple(sorted(seen))
 
 
 def _pool_references(parts: Sequence[Predictions]) -> dict[str, Any]:

@@ -5,16 +5,27 @@ from __future__ import annotations
 import csv
 import dataclasses
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thermalctl.evaluation.baselines import BaselineScore, majority_baseline, random_baseline, uniform_baseline
+from thermalctl.evaluation.breakdown import Mistake, SessionScore, list_mistakes, score_sessions
+from thermalctl.evaluation.calibration import Calibration, calibrate
+from thermalctl.evaluation.costs import CostView, OperatingPoint, find_operating_point, weigh_costs
+from thermalctl.evaluation.gathering import RunScore
 from thermalctl.evaluation.judgement import Judgement, judge
 from thermalctl.evaluation.metrics import Metrics, compute_metrics
 from thermalctl.evaluation.predictions import Predictions
 from thermalctl.evaluation.protocol import ProtocolRecord, Provenance
 from thermalctl.files import replace_file, write_json
 from thermalctl.reports.judged import (
+    describe_alarm,
+    describe_calibration,
+    describe_cost,
     describe_sureness,
     describe_tests,
     describe_unbeaten,
@@ -22,8 +33,10 @@ from thermalctl.reports.judged import (
     list_rows,
 )
 from thermalctl.reports.sentences import describe_conventions, describe_protocol, describe_verdict
-from thermalctl.reports.text import format_classes, format_rows
+from thermalctl.reports.text import format_classes, format_rows, format_runs
 
+#: Mistakes that are listed.
+MAX_MISTAKES = 12
 #: Width at which the text report breaks its sentences.
 TEXT_WIDTH = 80
 
@@ -36,6 +49,12 @@ class Report:
         protocol_text: sentences on how the judged clips relate to the training clips; read before any number.
         metrics: the model's numbers.
         judgement: how sure they are, and what the model is worth beside the baselines of its predictions file.
+        calibration: whether probabilities mean what they say.
+        sessions: how it fares in each session, the worst first.
+        mistakes: those of which it was surest.
+        cost: what mistakes come to where they do not cost the same; None where nobody said so.
+        operating_points: where to raise an alarm for the recall that was asked for.
+        runs: what each of several runs scores, which these predictions are a part of; none for a single one.
         baselines: what needs no model, to stand in the same table.
         verdict: which baselines the model does not beat; None where it beats them all.
         remarks: what else a reader must know, a sentence each: the baselines' notes, then the numbers that another
@@ -47,6 +66,12 @@ class Report:
     protocol_text: tuple[str, ...]
     metrics: Metrics
     judgement: Judgement
+    calibration: Calibration
+    sessions: tuple[SessionScore, ...]
+    mistakes: tuple[Mistake, ...]
+    cost: CostView | None
+    operating_points: tuple[OperatingPoint, ...]
+    runs: tuple[RunScore, ...]
     baselines: tuple[BaselineScore, ...]
     verdict: str | None
     remarks: tuple[str, ...]
@@ -63,16 +88,36 @@ class ReportFiles:
         text: the classification report, for people.
         confusion_csv: the confusion matrix, a row for each true class.
         confusion_picture: the same as a picture; None where none was asked for.
+        page: all of it to look at; None where none was asked for.
     """
 
     json: Path
     text: Path
     confusion_csv: Path
     confusion_picture: Path | None
+    page: Path | None = None
 
 
-def build_report(predictions: Predictions) -> Report:
-    """Return the report on the predictions, with the baselines that need no more than the labels."""
+def build_report(
+    predictions: Predictions,
+    *,
+    costs: NDArray[np.float64] | None = None,
+    recalls: Sequence[tuple[str, float]] = (),
+    runs: tuple[RunScore, ...] = (),
+    spread: tuple[str, ...] = (),
+) -> Report:
+    """Return the report on the predictions.
+
+    Args:
+        predictions: of N clips.
+        costs: (K, K) of taking a clip of class (row) for class (column); None where all mistakes cost the same.
+        recalls: classes, and the recall wanted of each.
+        runs: what each of several runs scores that the predictions are a part of.
+        spread: how far these lie apart, a sentence each.
+
+    Raises:
+        RequestError: if a recall cannot be had.
+    """
     metrics = compute_metrics(predictions)
     judgement = judge(predictions)
     baselines = _score_baselines(predictions)
@@ -82,16 +127,24 @@ def build_report(predictions: Predictions) -> Report:
         protocol_text=describe_protocol(predictions.protocol, predictions.sessions),
         metrics=metrics,
         judgement=judgement,
+        calibration=calibrate(predictions),
+        sessions=score_sessions(predictions),
+        mistakes=list_mistakes(predictions, MAX_MISTAKES),
+        cost=None if costs is None else weigh_costs(predictions, costs),
+        runs=runs,
+        operating_points=tuple(find_operating_point(predictions, name, recall) for name, recall in recalls),
         baselines=baselines,
         verdict=verdict,
-        remarks=(*notes, *describe_conventions(metrics), *describe_sureness(judgement)),
+        remarks=(*spread, *notes, *describe_conventions(metrics), *describe_sureness(judgement)),
         protocol=predictions.protocol,
         provenance=predictions.provenance,
     )
 
 
 def report_folder(predictions_file: Path) -> Path:
-    """Return where the report on a predictions file belongs: beside it, named after it."""
+    """Return where the report on a predictions file belongs: beside it, named after it; of several runs in theirs."""
+    if predictions_file.suffix != ".npz":  # a folder of several runs
+        return predictions_file / "report"
     return predictions_file.with_name(f"report_{predictions_file.stem.removeprefix('predictions_')}")
 
 
@@ -145,8 +198,11 @@ def _format_report(report: Report) -> str:
         [_wrap(report.verdict)] if report.verdict else [],
         format_rows(list_rows(metrics, report.judgement, report.baselines)),
         [f"{name:<24}{value}" for name, value in list_other_numbers(report.judgement)],
+        format_runs(report.runs),
         [_wrap(describe_tests())] if report.judgement.references else [],
         [_wrap(sentence) for sentence in report.remarks],
+        [_wrap(sentence) for sentence in describe_calibration(report.calibration)],
+        [_wrap(sentence) for sentence in (*describe_cost(report.cost), *map(describe_alarm, report.operating_points))],
         format_classes(metrics),
         [
             f"checkpoint  {source.checkpoint}{epoch}",

@@ -7,9 +7,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from thermalctl.dataset.findings import percent
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.errors import DatasetError
@@ -28,7 +25,7 @@ from thermalctl.reports.page_statistics import (
     chart_people,
     chart_temperatures,
 )
-from thermalctl.reports.sentences import count
+from thermalctl.reports.page_template import load_template
 from thermalctl.version import __version__
 
 #: The sections' headings.
@@ -40,8 +37,6 @@ TITLES: Mapping[Section, str] = {
     "learnability": "Learnability",
     "labels": "Labels",
 }
-#: Names longer than this are cut in the middle; they are there in full when pointed at.
-MAX_NAME = 60
 
 
 def write_inspection_page(report: DatasetReport, path: Path, *, now: datetime | None = None) -> None:
@@ -88,7 +83,7 @@ def render_inspection_page(report: DatasetReport, *, now: datetime) -> str:
             "motion": chart_motion(recordings),
         }
     suspects = report.suspects or ()
-    return _load_template().render(
+    return load_template("inspection").render(
         name=inspection.root.resolve().name,
         now=f"{now.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC",
         version=__version__,
@@ -112,28 +107,3 @@ def render_inspection_page(report: DatasetReport, *, now: datetime) -> str:
         max_examples=MAX_EXAMPLES,
         max_strips=MAX_STRIPS,
     )
-
-
-def shorten(text: str, most: int = MAX_NAME) -> str:
-    """Return a text of `most` characters at most, its middle left out where it is longer."""
-    kept = most - 1
-    return text if len(text) <= most else f"{text[: kept - kept // 3]}…{text[-(kept // 3) :]}"
-
-
-def _load_template() -> jinja2.Template:
-    # Every value is escaped, in attributes and SVG too: names come from whoever made the dataset.
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("thermalctl.reports", "templates/inspection"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "count": count,
-        "percent": percent,
-        "shorten": shorten,
-        "fixed": lambda number, digits=1: "-" if number is None else f"{number:,.{digits}f}",
-        "whole": lambda number: f"{number:,}",
-    }
-    return environment.get_template("page.html.j2")

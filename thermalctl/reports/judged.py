@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from thermalctl.evaluation.baselines import BaselineScore
+from thermalctl.evaluation.calibration import Calibration
+from thermalctl.evaluation.costs import CostView, OperatingPoint
 from thermalctl.evaluation.judgement import FEW_SESSIONS, JudgedReference, Judgement, Number
 from thermalctl.evaluation.metrics import Metrics
 from thermalctl.evaluation.paired import SIGNIFICANT, Comparison
 from thermalctl.evaluation.resampling import Interval
+from thermalctl.reports.sentences import count
 from thermalctl.reports.text import format_percent
 
 #: (name, top-1, mean class, macro F1, what a paired test says), as the tables have them.
@@ -146,4 +149,39 @@ def describe_tests() -> str:
     return (
         "better, worse: on top-1, seen from the baseline, with the p of McNemar's exact test; a model beats a baseline "
         f"if it is above it on top-1 and mean class with p < {SIGNIFICANT} on both."
+    )
+
+
+def describe_calibration(found: Calibration) -> tuple[str, ...]:
+    """Return whether the model is too sure or not sure enough, and what a temperature would mend."""
+    if found.temperature is None or found.log_loss_scaled is None or found.ece_scaled is None:
+        return (
+            "Whether a temperature would mend its probabilities is not known: there are no logits, or too few clips.",
+        )
+    kind = "too sure" if found.temperature > 1.05 else "not sure enough" if found.temperature < 0.95 else "about right"
+    tried = "sessions that it was not fitted on" if found.by_session else "every fifth clip, fitted on the others"
+    return (
+        f"Its probabilities are {kind}: a temperature of {found.temperature:.2f} fits these clips best. Tried on "
+        f"{tried}, log loss goes from {found.log_loss:.3f} to {found.log_loss_scaled:.3f} and the calibration error "
+        f"from {100 * found.ece:.1f} to {100 * found.ece_scaled:.1f}.",
+    )
+
+
+def describe_cost(view: CostView | None) -> tuple[str, ...]:
+    """Return what mistakes come to where they do not cost the same; nothing where nobody said so."""
+    if view is None:
+        return ()
+    return (
+        f"Mistakes cost {view.cost:.3g} a clip. Answering what is expected to cost least instead of what is most "
+        f"probable makes it {view.cost_by_least:.3g} and changes {count(view.num_changed, 'answer')}. Always "
+        f'"{view.cheapest}", the cheapest constant here, costs {view.cost_of_majority:.3g}.',
+    )
+
+
+def describe_alarm(point: OperatingPoint) -> str:
+    """Return where to raise an alarm for a class."""
+    return (
+        f'"{point.name}": an alarm from a probability of {point.threshold:.3g} finds {100 * point.recall:.0f} % of its '
+        f"{count(point.num_clips, 'clip')}, with {count(point.num_false, 'false alarm')} among {point.num_alarms} "
+        f"({100 * point.precision:.0f} % right). Chosen on these very clips; on others it will differ."
     )

@@ -158,19 +158,45 @@ def _show_example(name: str, label: int, clip: PreviewClip | None, scale: Scale)
     )
 
 
-def _show_suspect(suspect: SuspectLabel, clip: PreviewClip | None, scale: Scale) -> SuspectEntry:
-    pictures: list[Picture] = []
-    for step, frame_c in enumerate(clip.frames_c if clip else ()):
-        assert clip is not None
+def make_strips(
+    dataset: ThermalDataset, sample_ids: Sequence[str], *, target: Target, window_frames: int
+) -> tuple[list[tuple[Picture, ...]], ColourScale | None]:
+    """Return a strip of frames for each sample, and what their colours mean; no strip for a sample that is not there.
+
+    Args:
+        dataset: where the frames are.
+        sample_ids: whose clips to show.
+        target: what a sample is.
+        window_frames: T, frames in a clip.
+
+    Raises:
+        RecordingError: if a recording is damaged.
+    """
+    known = {sample.sample_id: sample for sample in dataset.samples(ALL_SPLITS, target)}
+    found = [known[sample_id] for sample_id in sample_ids if sample_id in known]
+    clips = _read(dataset, found, target, window_frames, num_steps=STRIP_FRAMES)
+    scale = make_page_scale([clip.frames_c for clip in clips])
+    strips = {sample.sample_id: _make_strip(clip, scale) for sample, clip in zip(found, clips, strict=True)}
+    return [strips.get(sample_id, ()) for sample_id in sample_ids], describe_colours(scale) if clips else None
+
+
+def _make_strip(clip: PreviewClip, scale: Scale) -> tuple[Picture, ...]:
+    pictures = []
+    for step, frame_c in enumerate(clip.frames_c):
         is_keyframe = step == clip.keyframe
         boxes = [(person.box, "person" if is_keyframe else "elsewhen") for person in clip.people]
         caption = describe_step(clip, step)
         pictures.append(make_picture(frame_c, scale, boxes, caption=caption, is_keyframe=is_keyframe))
+    return tuple(pictures)
+
+
+def _show_suspect(suspect: SuspectLabel, clip: PreviewClip | None, scale: Scale) -> SuspectEntry:
+    pictures = _make_strip(clip, scale) if clip else ()
     place = "" if suspect.box is None else ", the person's box drawn in"
     return SuspectEntry(
         suspect=suspect,
         # Not datetime: a stamp that is wrong by thousands of years is to be shown too.
         time=str(np.datetime_as_string(np.datetime64(suspect.timestamp_ms, "ms"), unit="s")).replace("T", " "),
-        pictures=tuple(pictures),
+        pictures=pictures,
         alt=f"{count(len(pictures), 'thermal frame')} around frame {suspect.keyframe} of {suspect.recording}{place}",
     )

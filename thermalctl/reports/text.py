@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from thermalctl.evaluation.gathering import RunScore
 from thermalctl.evaluation.metrics import ClassMetrics, Metrics
 
 
@@ -17,6 +18,18 @@ def format_rows(rows: Sequence[tuple[str, ...]]) -> list[str]:
     table = [("percent", "top-1", "mean class", "macro F1", "than this model"), *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def format_runs(runs: Sequence[RunScore]) -> list[str]:
+    """Return the lines of a table of several runs, in percent; none for a single run."""
+    if not runs:
+        return []
+    width = max(len("run"), *(len(run.name) for run in runs))
+    lines = [f"{'run':<{width}}  clips  top-1  mean class"]
+    for run in runs:
+        numbers = f"{run.num_clips:>5}  {format_percent(run.top1):>5}  {format_percent(run.mean_class):>10}"
+        lines.append(f"{run.name:<{width}}  {numbers}")
+    return lines
 
 
 def format_classes(metrics: Metrics) -> list[str]:
