@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,7 +8,14 @@ import pytest
 from thermalctl.evaluation.baselines import BaselineScore
 from thermalctl.evaluation.metrics import compute_metrics
 from thermalctl.evaluation.protocol import ProtocolRecord
-from thermalctl.reports.sentences import count, describe_conventions, describe_protocol, describe_verdict
+from thermalctl.reports.sentences import (
+    count,
+    describe_averaging,
+    describe_conventions,
+    describe_protocol,
+    describe_verdict,
+    name_model,
+)
 
 NEW_ROOM = "not a measure of how the model does in a new room"
 
@@ -96,3 +104,15 @@ def test_nothing_is_explained_where_the_tools_agree(answer: Any) -> None:
 def test_counts_are_in_words_that_fit() -> None:
     assert [count(number, "clip") for number in (0, 1, 1200)] == ["0 clips", "1 clip", "1,200 clips"]
     assert count(2, "class", "classes") == "2 classes"
+
+
+def test_models_and_views_that_were_averaged_are_told(answer: Any) -> None:
+    plain = answer([0], [0], "ab").provenance
+    assert describe_averaging(plain) == ()
+    assert name_model(plain) == "work_dirs/a/epoch_3.pth"
+    several = dataclasses.replace(plain, others=("b.pth 12",), views=("as it is", "mirrored"))
+    assert describe_averaging(several) == (
+        "Of 2 models together, work_dirs/a/epoch_3.pth the first.",
+        "Each clip was shown in 2 ways: as it is, mirrored.",
+    )
+    assert name_model(several) == "work_dirs/a/epoch_3.pth and 1 other, 2 views"

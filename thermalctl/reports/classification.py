@@ -32,7 +32,7 @@ from thermalctl.reports.judged import (
     list_other_numbers,
     list_rows,
 )
-from thermalctl.reports.sentences import describe_conventions, describe_protocol, describe_verdict
+from thermalctl.reports.sentences import describe_averaging, describe_conventions, describe_protocol, describe_verdict
 from thermalctl.reports.text import format_classes, format_rows, format_runs
 
 #: Mistakes that are listed.
@@ -135,7 +135,13 @@ def build_report(
         operating_points=tuple(find_operating_point(predictions, name, recall) for name, recall in recalls),
         baselines=baselines,
         verdict=verdict,
-        remarks=(*spread, *notes, *describe_conventions(metrics), *describe_sureness(judgement)),
+        remarks=(
+            *describe_averaging(predictions.provenance),
+            *spread,
+            *notes,
+            *describe_conventions(metrics),
+            *describe_sureness(judgement),
+        ),
         protocol=predictions.protocol,
         provenance=predictions.provenance,
     )

@@ -12,7 +12,7 @@ from thermalctl.evaluation.paired import SIGNIFICANT, Comparison, McNemar, compa
 from thermalctl.evaluation.predictions import Predictions
 from thermalctl.evaluation.resampling import Interval, number_groups
 from thermalctl.reports.judged import format_p
-from thermalctl.reports.sentences import count
+from thermalctl.reports.sentences import count, name_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,8 @@ class ModelComparison:
     """Two models on the same clips.
 
     Attributes:
-        first: checkpoint of the one.
-        second: checkpoint of the other.
+        first: the one, by its checkpoint.
+        second: the other.
         num_clips: that both judged.
         num_sessions: of them.
         first_top1: top-1 of the first, 0..1.
@@ -94,8 +94,8 @@ def compare_models(first: Predictions, second: Predictions) -> ModelComparison:
     means = [float(np.mean([getattr(one, side) for one in classes])) for side in ("first", "second")]
     classes.sort(key=lambda one: (-abs(one.mcnemar.num_first - one.mcnemar.num_second), -one.num_clips))
     return ModelComparison(
-        first=first.provenance.checkpoint,
-        second=second.provenance.checkpoint,
+        first=name_model(first.provenance),
+        second=name_model(second.provenance),
         num_clips=first.num_samples,
         num_sessions=int(sessions.max()) + 1,
         first_top1=float((ours == labels).mean()),

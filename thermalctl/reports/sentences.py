@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from thermalctl.evaluation.baselines import BaselineScore
 from thermalctl.evaluation.metrics import Metrics
-from thermalctl.evaluation.protocol import ProtocolRecord
+from thermalctl.evaluation.protocol import ProtocolRecord, Provenance
 
 
 def describe_protocol(record: ProtocolRecord, sessions: Sequence[str]) -> tuple[str, ...]:
@@ -46,6 +46,22 @@ def describe_verdict(metrics: Metrics, baselines: Sequence[BaselineScore]) -> st
         if lost:
             complaints.append(f'"{baseline.name}" on {" and ".join(lost)}')
     return f"The model does not beat {'; nor '.join(complaints)}." if complaints else None
+
+
+def describe_averaging(provenance: Provenance) -> tuple[str, ...]:
+    """Return over what the scores are averaged: models, views of a clip; nothing for one model and one view."""
+    sentences = []
+    if provenance.others:
+        sentences.append(f"Of {1 + len(provenance.others)} models together, {provenance.checkpoint} the first.")
+    if provenance.views:
+        sentences.append(f"Each clip was shown in {len(provenance.views)} ways: {', '.join(provenance.views)}.")
+    return tuple(sentences)
+
+
+def name_model(provenance: Provenance) -> str:
+    """Return a model in a word or two, apart from others of its checkpoint."""
+    others = f" and {count(len(provenance.others), 'other')}" if provenance.others else ""
+    return f"{provenance.checkpoint}{others}{f', {len(provenance.views)} views' if provenance.views else ''}"
 
 
 def describe_conventions(metrics: Metrics) -> tuple[str, ...]:
