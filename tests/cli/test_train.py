@@ -209,7 +209,8 @@ def test_interrupted_training_says_how_to_go_on(
 
 
 def test_clips_that_were_trained_on_are_told(trained: Path, simulated: Path, tmp_path: Path, thermalctl: Run) -> None:
-    outcome = thermalctl("test", trained, "--data", simulated, "--split", "all", "--output", tmp_path / "all.npz")
+    asked = ("--data", simulated, "--split", "all", "--allow-seen", "--output", tmp_path / "all.npz")
+    outcome = thermalctl("test", trained, *asked)
     assert "8 of these 16 clips were trained on" in outcome.err
 
 
