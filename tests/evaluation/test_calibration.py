@@ -77,3 +77,12 @@ def test_without_logits_there_is_no_temperature(make_predictions: Any) -> None:
     found = calibrate(make_predictions([0, 1], np.array([[0.7, 0.3], [0.4, 0.6]]), classes=("a", "b")))
     assert (found.temperature, found.log_loss_scaled, found.ece_scaled) == (None, None, None)
     assert not found.by_session
+
+
+def test_model_without_a_mistake_has_no_best_temperature(make_predictions: Any) -> None:
+    logits = np.array([[200.0, 0.0], [0.0, 200.0], [150.0, 0.0], [0.0, 90.0]] * 4)
+    predictions = make_predictions(
+        [0, 1] * 8, softmax(logits, axis=1), classes=("a", "b"), logits=logits, sessions=("x", "y") * 8
+    )
+    found = calibrate(predictions)
+    assert (found.temperature, found.log_loss_scaled) == (None, None)

@@ -31,7 +31,7 @@ def test_costs_are_1_unless_named_and_nothing_where_right(tmp_path: Path) -> Non
     [
         ("", "its first line is missing"),
         ("a,b\n", "its first line is a,b"),
-        ("true,taken for,cost\nsitting,other\n", "line 2: 2 fields"),
+        ("true,taken for,cost\n\nsitting,other\n", "line 3: 2 fields"),
         ("true,taken for,cost\nsitting,lying,1\n", 'line 2: there is no class "lying"'),
         ("true,taken for,cost\nsitting,other,much\n", "line 2: 'much' is no cost"),
         ("true,taken for,cost\nsitting,other,-1\n", "line 2: '-1' is no cost"),
@@ -85,6 +85,8 @@ def test_impossible_operating_points_are_refused(predictions: Predictions, make_
         find_operating_point(predictions, "falling", 0.9)
     with pytest.raises(RequestError, match="expected a share"):
         find_operating_point(predictions, "sitting", 90)
+    with pytest.raises(RequestError, match="an alarm is for one class"):
+        find_operating_point(predictions, "*", 0.9)
     none = make_predictions([0, 0], np.full((2, 3), 1 / 3), classes=CLASSES)
     with pytest.raises(RequestError, match='no clip here is of class "other"'):
         find_operating_point(none, "other", 0.9)
@@ -94,3 +96,5 @@ def test_recall_is_parsed_from_its_end() -> None:
     assert parse_recall("a=b=0.9") == ("a=b", 0.9)
     with pytest.raises(RequestError, match="expected CLASS=SHARE"):
         parse_recall("walking=most")
+    with pytest.raises(RequestError, match="expected CLASS=SHARE"):
+        parse_recall("walking")

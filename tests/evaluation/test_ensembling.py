@@ -35,7 +35,15 @@ def test_probabilities_are_averaged_and_every_member_is_named(make_predictions: 
     assert found.provenance.checkpoint == "one.pth"
     assert found.provenance.others == (f"two.pth {members[1].provenance.checkpoint_sha256}",)
     assert found.protocol.selection == "2 models, last epoch; best acc/top1 on val"
-    assert (found.protocol.selection_split, found.protocol.num_trained) == ("val", 1)
+    # Of one member it is not known what it was trained on, so of the ensemble neither.
+    assert (found.protocol.selection_split, found.protocol.num_trained) == ("val", None)
+
+
+def test_sessions_of_every_member_were_trained_on(make_predictions: Any) -> None:
+    one = make(make_predictions, FIRST, "one.pth", sessions_in_train=("a",), num_trained=0, num_overlapping=2)
+    two = make(make_predictions, SECOND, "two.pth", sessions_in_train=("b",), num_trained=1, num_overlapping=0)
+    protocol = average_predictions([one, two]).protocol
+    assert (protocol.sessions_in_train, protocol.num_trained, protocol.num_overlapping) == (("a", "b"), 1, 2)
 
 
 def test_models_of_other_clips_are_no_ensemble(make_predictions: Any) -> None:

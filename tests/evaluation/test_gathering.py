@@ -26,13 +26,16 @@ def make(make_predictions: Any, ids: str, right: int) -> Predictions:
     return dataclasses.replace(made, sample_ids=tuple(ids), protocol=protocol)
 
 
-def write_runs(folder: Path, runs: dict[str, tuple[int | None, int | None, Predictions]]) -> None:
+def write_runs(
+    folder: Path, runs: dict[str, tuple[int | None, int | None, Predictions]], waiting: int | None = None
+) -> None:
     outcomes = []
     for name, (seed, fold, predictions) in runs.items():
         write_predictions(predictions_path(folder / name, "val"), predictions)
         (folder / name / "last_checkpoint").write_text("epoch_1.pth")
         outcomes.append(RunOutcome(name=name, seed=seed, fold=fold, status="finished"))
-    outcomes.append(RunOutcome(name="late", seed=1, fold=3))
+    if waiting is not None:
+        outcomes.append(RunOutcome(name="late", fold=waiting))
     write_sweep(
         SweepResult(work_dir=folder, runs=tuple(outcomes), last={}, best={}, pooled={}, pooled_clips=None, caveats=())
     )
@@ -45,12 +48,13 @@ def test_folds_are_taken_as_one(tmp_path: Path, make_predictions: Any) -> None:
             "fold-1": (None, 1, make(make_predictions, "abcd", 4)),
             "fold-2": (None, 2, make(make_predictions, "ef", 1)),
         },
+        waiting=3,
     )
     found = gather_predictions([tmp_path])
     assert found.predictions.sample_ids == tuple("abcdef")
     assert [(run.name, run.num_clips, run.top1) for run in found.runs] == [("fold-1", 4, 1.0), ("fold-2", 2, 0.5)]
     assert found.spread == ("Over 2 folds: top-1 75.0 ± 35.4, mean class 75.0 ± 35.4 (mean and standard deviation).",)
-    assert found.how == "as named; 1 of its 3 runs are not finished; all 2 folds taken as one"
+    assert found.how == "as named; 1 of its 3 runs are not finished; 2 of 3 folds taken as one"
     # Each fold's own session was not trained on.
     assert (found.predictions.protocol.num_overlapping, found.predictions.protocol.sessions_in_train) == (0, ())
 
@@ -97,6 +101,22 @@ def test_runs_that_share_some_clips_are_refused(tmp_path: Path, make_predictions
 
 
 def test_sweep_without_a_finished_run_is_refused(tmp_path: Path) -> None:
-    write_runs(tmp_path, {})
+    write_runs(tmp_path, {}, waiting=1)
     with pytest.raises(PredictionsError, match="no run of the sweep is finished"):
         gather_predictions([tmp_path])
+
+
+def test_seed_that_lacks_a_fold_is_not_taken_as_whole(tmp_path: Path, make_predictions: Any) -> None:
+    write_runs(
+        tmp_path,
+        {
+            "fold-1-seed-2": (2, 1, make(make_predictions, "abcd", 4)),
+            "fold-1-seed-1": (1, 1, make(make_predictions, "abcd", 2)),
+            "fold-2-seed-1": (1, 2, make(make_predictions, "ef", 1)),
+        },
+    )
+    found = gather_predictions([tmp_path])
+    assert found.predictions.num_samples == 6
+    assert "all 2 folds taken as one, of seed 1" in found.how
+    assert not [run for run in found.runs if run.is_pooled]
+    assert len(found.spread) == 1

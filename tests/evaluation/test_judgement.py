@@ -20,7 +20,7 @@ def make(make_predictions: Any, *, num_sessions: int = 2, num: int = 60, share: 
     answers = np.where(rng.random(num) < share, labels, rng.integers(0, 4, num))
     scores[np.arange(num), answers] += 2
     scores /= scores.sum(axis=1, keepdims=True)
-    sessions = tuple(f"s{index % num_sessions}" for index in range(num))
+    sessions = tuple(f"s{(index + index // 7) % num_sessions}" for index in range(num))
     return make_predictions(labels.tolist(), scores, classes=CLASSES, sessions=sessions, **fields)
 
 
@@ -79,3 +79,26 @@ def test_baseline_is_beaten_by_more_than_chance_or_not_at_all(make_predictions: 
     assert found.references[1].top1 == 0
     better = judge_beside(make_predictions, 1.0)
     assert better.unbeaten == ()
+
+
+def test_what_never_varies_is_not_called_certain(make_predictions: Any) -> None:
+    """All right: by Clopper and Pearson 20 of 20 may as well be 83 % (0.025 ** (1 / 20))."""
+    labels = [0, 1] * 10
+    predictions = make_predictions(labels, np.eye(2)[labels], classes=("a", "b"), sessions=tuple("abcdef" * 3 + "ab"))
+    found = judge(predictions)
+    interval = found.numbers["top1"].by_clip
+    assert interval is not None
+    assert (interval.low, interval.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
+    assert found.numbers["mean_class"].by_clip is None
+    assert found.classes[0].recall is not None
+    assert found.classes[0].recall.low == pytest.approx(0.025 ** (1 / 10))
+
+
+def test_class_of_few_sessions_has_intervals_of_clips(make_predictions: Any) -> None:
+    labels = [0] * 30 + [1] * 6
+    answers = [0] * 30 + [1, 1, 1, 0, 0, 0]
+    sessions = tuple("abcdef" * 5) + ("a",) * 6  # the second class is in one of six sessions
+    scores = np.where(np.eye(2)[answers] == 1, 0.9, 0.1)
+    found = judge(make_predictions(labels, scores, classes=("a", "b"), sessions=sessions)).classes[1].recall
+    assert found is not None
+    assert found.low < 0.3 < 0.7 < found.high

@@ -17,7 +17,7 @@ def judgement(make_predictions: Any) -> Judgement:
     return judge(make_predictions([0, 0, 1, 1], scores, classes=("a", "b")))
 
 
-@pytest.mark.parametrize("text", ["top1=0.75", "top1=0.7, mean_class=0.7", "log_loss=5,brier=0.5"])
+@pytest.mark.parametrize("text", ["top1=0.75", "top1=0.75000000001", "mean_class=0.7,top1=0.7", "brier=0.5"])
 def test_what_is_reached_holds(text: str, judgement: Judgement) -> None:
     check_thresholds(judgement, parse_thresholds(text, judgement.numbers))
 

@@ -38,7 +38,7 @@ def test_models_are_compared_clip_by_clip_whatever_their_order(answer: Any) -> N
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (LABELS, "Both are right on the same 20 clips: nothing tells them apart."),
+        (LABELS, "Both are right on the same 20 of 20 clips: top-1 does not tell them apart."),
         (
             [2, *LABELS[1:]],
             "The first is ahead by 5.0 points of top-1, but it alone is right on only 1 against 0 clips",
@@ -52,7 +52,7 @@ def test_what_may_be_chance_is_called_so(second: list[int], words: str, answer: 
 def test_equally_good_models_may_differ(answer: Any) -> None:
     first, second = [2, *LABELS[1:]], [*LABELS[:-1], 2]
     found = compare_models(answer(LABELS, first, CLASSES), answer(LABELS, second, CLASSES))
-    assert found.sentence == "They differ on 2 clips of 20, and each is right on half of them."
+    assert found.sentence == "On 2 clips of 20 one alone is right, each on half of them."
 
 
 def test_models_that_judged_other_things_are_refused(answer: Any) -> None:
@@ -69,3 +69,20 @@ def test_differences_have_signs() -> None:
     assert format_difference(0.055, Interval(low=-0.0137, high=0.123)) == "+5.5 [-1.4, +12.3]"
     assert format_difference(-0.02, None) == "-2.0"
     assert np.sign(-0.0) == 0
+
+
+def test_models_that_are_wrong_alike_are_said_to_be_right_on_few(answer: Any) -> None:
+    wrong = [2] * 15 + LABELS[15:]
+    found = compare_models(answer(LABELS, wrong, CLASSES), answer(LABELS, wrong, CLASSES))
+    assert found.sentence == "Both are right on the same 5 of 20 clips: top-1 does not tell them apart."
+
+
+def test_difference_that_one_session_alone_shows_is_called_unsteady(answer: Any) -> None:
+    labels = [0] * 40
+    first, second = [0] * 40, [1] * 20 + [0] * 20
+    sessions = ("x",) * 20 + ("y",) * 20
+    found = compare_models(
+        answer(labels, first, CLASSES, sessions=sessions), answer(labels, second, CLASSES, sessions=sessions)
+    )
+    assert found.overall.mcnemar.p < 0.001
+    assert found.sentence.endswith("but not the same from session to session.")

@@ -10,6 +10,8 @@ from thermalctl.benchmarking.stock import GUIDE_RATES
 from thermalctl.benchmarking.turns import Turn
 
 EPOCHS = 100
+#: What a step's time goes to. Each is timed apart from the others, so they add up to it but for the noise.
+PARTS = ("wait", "prepare", "forward", "backward")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,9 +165,10 @@ def summarise_train(
     """Return a training's row, compared with a reference's turns."""
     whole, their_whole = ([turn["wait_s"] + turn["step_s"] for turn in one] for one in (turns, reference))
     network, their_network = ([turn["forward_s"] + turn["backward_s"] for turn in one] for one in (turns, reference))
+    parts = [sum(turn[f"{part}_s"] for part in PARTS) for turn in turns]
     shares = {
-        part: median(turn[f"{part}_s"] / all_of_it for turn, all_of_it in zip(turns, whole, strict=True))
-        for part in ("wait", "prepare", "forward", "backward")
+        part: median(turn[f"{part}_s"] / all_parts for turn, all_parts in zip(turns, parts, strict=True))
+        for part in PARTS
     }
     convolution_share = median(turn["convolution_share"] for turn in turns)
     clips_per_second = batch_size / median(whole)

@@ -58,7 +58,7 @@ def benchmark_data(
     turns = take_turns("data", contenders, num_rounds=num_rounds, stay=True, asked=asked, on_turn=on_turn)
     stock = {one.in_memory: found for one, found in zip(contenders, turns, strict=True) if one.is_stock}
     return DataBenchmark(
-        machine=describe_machine(device, threads, worked=device == "cpu"),
+        machine=describe_machine(device, threads, worked=device == "cpu" and threads == 1),
         num_clips=options["num_batches"] * DATA_BATCH_SIZE * num_rounds,
         num_rounds=num_rounds,
         rows=tuple(

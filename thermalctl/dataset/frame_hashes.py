@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thermalctl.clip_spec import ClipSpec
-from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
+from thermalctl.dataset.samples import Sample, ThermalDataset
 from thermalctl.recordings.health import find_incomplete_frames
 from thermalctl.recordings.pool import RecordingPool
 
@@ -28,41 +27,73 @@ class ClipHashes:
     """What N clips consist of.
 
     Attributes:
-        frames: (N, T) int64, a hash of each frame's temperatures and size; 0 for an incomplete one, which may look
-            like any other.
-        clips: (N,) int64, a hash of each clip's frames in their order.
+        frames: each frame that they show, once, (F,) int64 in ascending order. Left out are frames that say little of
+            where they are from: incomplete ones, those of one temperature, those that a recording has twice.
+        clips: (N,) int64, of each clip's frames in their order.
+        keyframes: (N,) int64, of the annotated frame; 0 where it says little.
+        overlaps: (N,) bool, whether a frame from the clip's first to its last is among those that were asked for.
+        recordings: those that hold a frame that was asked for.
     """
 
     frames: NDArray[np.int64]
     clips: NDArray[np.int64]
+    keyframes: NDArray[np.int64]
+    overlaps: NDArray[np.bool_]
+    recordings: frozenset[str]
 
 
-def hash_clips(dataset: ThermalDataset, samples: Sequence[Sample], spec: ClipSpec) -> ClipHashes:
-    """Return the hashes of samples' clips; each frame is read once.
+def hash_clips(
+    dataset: ThermalDataset,
+    samples: Sequence[Sample],
+    indices: Sequence[NDArray[np.intp]],
+    *,
+    num_frames: int,
+    known: NDArray[np.int64] | None = None,
+) -> ClipHashes:
+    """Return the hashes of samples' clips; each recording is read once.
 
     Args:
         dataset: where they lie.
         samples: N of them.
-        spec: which frames make a clip.
+        indices: (T + 2E,) of the frames that each is shown: its clip, and E more on each side.
+        num_frames: T.
+        known: frames to look for; None for none.
 
     Raises:
         RecordingError: if a recording is damaged.
     """
-    frames = np.zeros((len(samples), spec.num_frames), dtype=np.int64)
-    of_recording: dict[str, NDArray[np.int64]] = {}
+    hashes: dict[str, NDArray[np.int64]] = {}
+    telling: dict[str, NDArray[np.int64]] = {}
     with closing(RecordingPool(dataset.layout.frames_dir)) as recordings:
-        for row, sample in enumerate(samples):
-            name = sample.recording
-            if name not in of_recording:
-                of_recording[name] = _hash_frames(recordings.read_all(name))
-            frames[row] = of_recording[name][find_clip(sample, dataset, spec)]
-    return ClipHashes(frames=frames, clips=np.array([_hash(row) for row in frames], dtype=np.int64))
+        for name in dict.fromkeys(sample.recording for sample in samples):
+            frames_c = recordings.read_all(name)
+            hashes[name] = np.array([_hash(frame) for frame in frames_c], dtype=np.int64)
+            telling[name] = _keep_telling(hashes[name], frames_c)
+    found = {name: np.isin(values, [] if known is None else known) & (values != 0) for name, values in telling.items()}
+    shown, clips, keyframes, overlaps = [np.zeros(0, dtype=np.int64)], [], [], []
+    for sample, every in zip(samples, indices, strict=True):
+        name = sample.recording
+        context = (len(every) - num_frames) // 2
+        own = every[context : context + num_frames]
+        shown.append(telling[name][every])
+        clips.append(_hash(hashes[name][own]))
+        keyframes.append(int(telling[name][sample.keyframe]))
+        overlaps.append(bool(found[name][int(own.min()) : int(own.max()) + 1].any()))
+    return ClipHashes(
+        frames=np.setdiff1d(np.concatenate(shown), [0]),
+        clips=np.array(clips, dtype=np.int64),
+        keyframes=np.array(keyframes, dtype=np.int64),
+        overlaps=np.array(overlaps, dtype=np.bool_),
+        recordings=frozenset(name for name, there in found.items() if there.any()),
+    )
 
 
-def _hash_frames(frames_c: NDArray[np.float32]) -> NDArray[np.int64]:
-    hashes = np.array([_hash(frame) for frame in frames_c], dtype=np.int64)
-    hashes[find_incomplete_frames(frames_c)] = 0
-    return hashes
+def _keep_telling(hashes: NDArray[np.int64], frames_c: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the hashes with 0 for frames that say little of where they are from."""
+    _, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    flat = frames_c.reshape(len(frames_c), -1)
+    says_little = find_incomplete_frames(frames_c) | (counts[places.reshape(-1)] > 1)
+    return np.where(says_little | (flat.min(axis=1) == flat.max(axis=1)), 0, hashes)
 
 
 def _hash(values: NDArray[np.generic]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.frame_hashes import hash_clips
 from thermalctl.dataset.leakage import describe_protocol
-from thermalctl.dataset.samples import ThermalDataset
+from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.errors import NotHeldError
 from thermalctl.evaluation.protocol import ProtocolRecord
@@ -23,15 +24,16 @@ class Exposure:
         num_clips: judged.
         split_rule: how the dataset was split.
         num_trained: of them, those that were trained on, by id or by content; None where the checkpoint does not say.
-        num_overlapping: of them, those that share a frame with a training clip.
-        sessions_in_train: sessions that were trained on; where the model knows another dataset, of the judged ones.
+        num_overlapping: of them, those that share a frame with a training clip; None where that is not known.
+        sessions_in_train: sessions that were trained on, of another dataset those judged here; None where they are not
+            known.
     """
 
     num_clips: int
     split_rule: str
     num_trained: int | None
-    num_overlapping: int
-    sessions_in_train: tuple[str, ...]
+    num_overlapping: int | None
+    sessions_in_train: tuple[str, ...] | None
 
     def check_unseen(self, split: str) -> None:
         """Check that no clip was trained on.
@@ -52,9 +54,9 @@ def find_exposure(
 ) -> Exposure:
     """Return what a model has seen of a split.
 
-    Where it was trained on this very dataset, overlap is counted by arrival times, so that a frame between two that
-    were shown counts too. Where it was trained on another, which may be a part of this one under other names, frames
-    are recognised by their content.
+    Of the dataset that it was trained on, samples are known by their ids and overlap by arrival times. Of another,
+    which may be the same recordings under other names, clips, keyframes and frames are recognised by their content. A
+    checkpoint that says nothing is taken for one that was trained on this train split, if the two splits overlap.
 
     Args:
         restored: the model.
@@ -69,23 +71,35 @@ def find_exposure(
     target = restored.clip_spec.target if restored.clip_spec else "frame"
     samples = dataset.samples(split, target)
     protocol = describe_protocol(dataset, num_frames, window_s=window_s, split=split, target=target)
-    num_overlapping, sessions = protocol.num_overlapping, protocol.sessions_in_train
+    if len(restored.trained_clips) and restored.trained_dataset != dataset.fingerprint():
+        return _recognise(restored, dataset, samples, protocol.split_rule)
     ids = set(restored.trained_ids)
-    known = np.array([sample.sample_id in ids for sample in samples], dtype=np.bool_)
-    if len(restored.trained_clips) and isinstance(restored.clip_spec, ClipSpec):
-        hashes = hash_clips(dataset, samples, restored.clip_spec)
-        if target == "frame":  # two people share their clip, and only one of them may have been trained on
-            known |= np.isin(hashes.clips, restored.trained_clips)
-        if restored.trained_dataset != dataset.fingerprint():
-            overlapping = np.flatnonzero(np.isin(hashes.frames, restored.trained_frames).any(axis=1))
-            num_overlapping = len(overlapping)
-            sessions = tuple(sorted({samples[index].session for index in overlapping}))
+    is_known = bool(ids) or protocol.num_overlapping > 0
     return Exposure(
         num_clips=len(samples),
         split_rule=protocol.split_rule,
-        num_trained=int(known.sum()) if restored.trained_ids else None,
-        num_overlapping=num_overlapping,
-        sessions_in_train=sessions,
+        num_trained=sum(sample.sample_id in ids for sample in samples) if ids else None,
+        num_overlapping=protocol.num_overlapping if is_known else None,
+        sessions_in_train=protocol.sessions_in_train if is_known else None,
+    )
+
+
+def _recognise(
+    restored: RestoredModel, dataset: ThermalDataset, samples: Sequence[Sample], split_rule: str
+) -> Exposure:
+    """Return what is known again of a dataset that the model was not trained on, or not under these names."""
+    assert isinstance(restored.clip_spec, ClipSpec)
+    spec = restored.clip_spec
+    indices = [find_clip(sample, dataset, spec) for sample in samples]
+    hashes = hash_clips(dataset, samples, indices, num_frames=spec.num_frames, known=restored.trained_frames)
+    trained = np.isin(hashes.clips, restored.trained_clips)
+    trained |= np.isin(hashes.keyframes, restored.trained_keyframes) & (hashes.keyframes != 0)
+    return Exposure(
+        num_clips=len(samples),
+        split_rule=split_rule,
+        num_trained=int(trained.sum()),
+        num_overlapping=int((hashes.overlaps | trained).sum()),
+        sessions_in_train=tuple(sorted({dataset.sessions[name] for name in hashes.recordings})),
     )
 
 

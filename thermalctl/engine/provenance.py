@@ -22,7 +22,7 @@ from thermalctl.pipeline.clip_dataset import ClipDataset, find_innermost
 from thermalctl.version import __version__
 
 #: What of the record is large, and only in checkpoints.
-SAMPLES = ("train_sample_ids", "train_clip_hashes", "train_frame_hashes")
+SAMPLES = ("train_sample_ids", "train_clip_hashes", "train_keyframe_hashes", "train_frame_hashes")
 
 _PACKAGES = ("torch", "mmaction2", "mmengine", "mmcv-lite", "numpy", "h5py")
 
@@ -65,17 +65,18 @@ def record_run(runner: ThermalRunner, dataset: ThermalDataset | None, command: S
 
 
 def _hash_trained(runner: ThermalRunner, dataset: ThermalDataset | None) -> dict[str, Tensor]:
-    """Return hashes of the training clips, (N,) int64, and of their frames, each once; nothing where they are unknown.
+    """Return hashes of the training clips, their keyframes and their frames; nothing where they are unknown.
 
     A model is no judge of what it was trained on, under whatever name it meets it again.
     """
     trained = find_innermost(runner.train_dataloader.dataset)
     if dataset is None or not isinstance(trained, ClipDataset):
         return {}
-    hashes = hash_clips(dataset, trained.samples, trained.spec)
+    hashes = hash_clips(dataset, trained.samples, trained.indices, num_frames=trained.spec.num_frames)
     return {
         "train_clip_hashes": torch.from_numpy(np.unique(hashes.clips)),
-        "train_frame_hashes": torch.from_numpy(np.setdiff1d(hashes.frames, [0])),
+        "train_keyframe_hashes": torch.from_numpy(np.setdiff1d(hashes.keyframes, [0])),
+        "train_frame_hashes": torch.from_numpy(hashes.frames),
     }
 
 

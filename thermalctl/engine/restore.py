@@ -56,7 +56,8 @@ class RestoredModel:
         selection_split: the split whose scores chose it; None where none did.
         trained_ids: ids of the samples it was trained on; empty where the checkpoint does not say.
         trained_clips: hashes of their clips, see `dataset.frame_hashes`; empty where it does not say.
-        trained_frames: hashes of these clips' frames; empty where it does not say.
+        trained_keyframes: hashes of the annotated frames in them; empty where it does not say.
+        trained_frames: hashes of all that it was shown of these clips; empty where it does not say.
         trained_dataset: fingerprint of the dataset that they are of; None where it does not say.
     """
 
@@ -72,6 +73,7 @@ class RestoredModel:
     selection_split: str | None
     trained_ids: tuple[str, ...]
     trained_clips: NDArray[np.int64]
+    trained_keyframes: NDArray[np.int64]
     trained_frames: NDArray[np.int64]
     trained_dataset: str | None
 
@@ -150,6 +152,7 @@ def restore_model(path: Path, *, config: str | None = None, dataset: ThermalData
         selection_split=split,
         trained_ids=tuple(record.get("train_sample_ids", ())),
         trained_clips=_expect_hashes(record.get("train_clip_hashes")),
+        trained_keyframes=_expect_hashes(record.get("train_keyframe_hashes")),
         trained_frames=_expect_hashes(record.get("train_frame_hashes")),
         trained_dataset=str(record["dataset_fingerprint"]) if record.get("dataset_fingerprint") else None,
     )

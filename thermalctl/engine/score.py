@@ -216,9 +216,11 @@ def _run(
                 model.data_preprocessor.view = view
                 answers = model.test_step(batch)
                 seen.append(torch.stack([answer.pred_score for answer in answers]).double().cpu())
-            by_view = [each.view(len(seen[0]), -1, head.num_classes).mean(1).double().cpu() for each in raw]
-            logits.append(torch.stack(by_view).mean(0))
             scores.append(torch.stack(seen).mean(0))
+            if len(views) == 1:
+                logits.append(raw[0].view(len(seen[0]), -1, head.num_classes).mean(1).double().cpu())
+            else:  # whose softmax is their mean probability
+                logits.append(scores[-1].clamp(min=torch.finfo(torch.float64).tiny).log())
             if on_progress:
                 on_progress(sum(map(len, scores)), len(loader.dataset))
     finally:

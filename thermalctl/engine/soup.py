@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from thermalctl.engine.restore import RestoredModel
@@ -36,9 +37,14 @@ def mix_soup(models: Sequence[RestoredModel]) -> RestoredModel:
     }
     first.model.load_state_dict(mixed)
     trained = [restored.trained_ids for restored in models]
+    datasets = {restored.trained_dataset for restored in models}
     return dataclasses.replace(
         first,
-        trained_ids=tuple(dict.fromkeys(one for ids in trained for one in ids)),
+        trained_ids=tuple(dict.fromkeys(one for ids in trained for one in ids)) if all(trained) else (),
+        trained_clips=np.unique(np.concatenate([restored.trained_clips for restored in models])),
+        trained_keyframes=np.unique(np.concatenate([restored.trained_keyframes for restored in models])),
+        trained_frames=np.unique(np.concatenate([restored.trained_frames for restored in models])),
+        trained_dataset=datasets.pop() if len(datasets) == 1 else None,
         selection=f"mean weights of {len(models)} models, {'; '.join(dict.fromkeys(one.selection for one in models))}",
         selection_split=next((one.selection_split for one in models if one.selection_split), None),
     )

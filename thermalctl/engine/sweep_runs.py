@@ -120,12 +120,12 @@ def score_last(cfg: Config, result: TrainResult) -> Predictions | None:
     loader = cfg.get("val_dataloader") or {}
     restored = restore_model(result.last_checkpoint)
     target = restored.clip_spec.target if restored.clip_spec else "frame"
-    num_frames, _ = find_clip_length(restored)
+    num_frames, window_s = find_clip_length(restored)
     predictions = score_split(
         restored,
         dataset,
         "val",
-        references=answer_references(dataset, "val", target=target, num_frames=num_frames),
+        references=answer_references(dataset, "val", target=target, num_frames=num_frames, window_s=window_s),
         device=cfg.device,
         batch_size=loader.get("batch_size", 4),
         num_workers=loader.get("num_workers", 0),

@@ -121,7 +121,12 @@ def run_test(
     checkpoints = [find_checkpoint(run, best=options.best, last=options.last, epoch=options.epoch)]
     on_note(f"model: {checkpoints[0]} ({run.how})")
     for other in options.ensemble:
-        checkpoints.append(find_checkpoint(find_run(other)))
+        member = find_run(other)
+        if member.file is None:
+            chosen = find_checkpoint(member, best=options.best, last=options.last, epoch=options.epoch)
+        else:
+            chosen = find_checkpoint(member)
+        checkpoints.append(chosen)
         on_note(f"and: {checkpoints[-1]}")
     found = find_dataset(data, trained_on=find_trained_dataset_folder(run.folder))
     on_note(f"dataset: {found.layout.root} ({found.how})")
@@ -155,13 +160,20 @@ def _predict(
         elif exposure.num_trained:
             of = f"{exposure.num_trained} of these {exposure.num_clips} clips"
             on_note(f"{of} were trained on: this is no test of the model")
+    targets = {restored.clip_spec.target if restored.clip_spec else "frame" for restored in models}
+    if len(targets) > 1:
+        raise RequestError(
+            "--ensemble: one of the models judges whole frames, another people", hint="an ensemble answers one question"
+        )
     others = models[1:]
     if options.soup:
         models = [mix_soup(models)]
-    num_frames, _ = find_clip_length(models[0])
+    num_frames, window_s = find_clip_length(models[0])
     target = models[0].clip_spec.target if models[0].clip_spec else "frame"
     references = (
-        answer_references(dataset, options.split, target=target, num_frames=num_frames) if options.baselines else ()
+        answer_references(dataset, options.split, target=target, num_frames=num_frames, window_s=window_s)
+        if options.baselines
+        else ()
     )
     members = [
         score_split(

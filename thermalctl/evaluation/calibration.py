@@ -46,7 +46,7 @@ class Calibration:
     Attributes:
         bins: of equal width.
         temperature: by which logits are best divided, fitted on all clips; above 1 for a model that is too sure. None
-            without logits.
+            without logits, and where none is best, as for a model without a mistake.
         by_session: whether it was tried out on sessions that it was not fitted on; else on every fifth clip.
         log_loss: as it is, mean of -log p of the true class.
         log_loss_scaled: with the temperature fitted on the other folds; None without logits.
@@ -75,11 +75,8 @@ def calibrate(predictions: Predictions) -> Calibration:
     scaled, temperature = None, None
     if predictions.logits is not None and len(np.unique(folds)) > 1:
         temperature = fit_temperature(predictions.logits, labels)
-        scaled = np.empty_like(scores)
-        for fold in np.unique(folds):
-            held = folds == fold
-            fitted = fit_temperature(predictions.logits[~held], labels[~held])
-            scaled[held] = softmax(predictions.logits[held] / fitted, axis=1)
+        scaled = _scale_out_of_fold(predictions.logits, labels, folds) if temperature is not None else None
+        temperature = temperature if scaled is not None else None
     return Calibration(
         bins=_count_bins(labels, scores),
         temperature=temperature,
@@ -91,8 +88,22 @@ def calibrate(predictions: Predictions) -> Calibration:
     )
 
 
-def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the temperature at which the log loss is least.
+def _scale_out_of_fold(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], folds: NDArray[np.intp]
+) -> NDArray[np.float64] | None:
+    """Return probabilities (N, K), each fold's with the temperature of the others; None where one has none."""
+    scaled = np.empty_like(logits)
+    for fold in np.unique(folds):
+        held = folds == fold
+        fitted = fit_temperature(logits[~held], labels[~held])
+        if fitted is None:
+            return None
+        scaled[held] = softmax(logits[held] / fitted, axis=1)
+    return scaled
+
+
+def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float | None:
+    """Return the temperature at which the log loss is least; None where it has no least: all right, or all wrong.
 
     Args:
         logits: (N, K) class scores before softmax.
@@ -104,7 +115,10 @@ def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> f
         return -float(log_softmax(logits / np.exp(log_temperature), axis=1)[rows, labels].mean())
 
     found = minimize_scalar(measure, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded")
-    return float(np.exp(found.x))
+    temperature = float(np.exp(found.x))
+    is_right = logits.argmax(axis=1) == labels
+    is_bounded = 1.1 * _LEAST < temperature < _MOST / 1.1
+    return temperature if is_bounded and not is_right.all() else None
 
 
 def _count_bins(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> tuple[ReliabilityBin, ...]:

@@ -73,17 +73,18 @@ def read_costs(path: Path, classes: tuple[str, ...]) -> NDArray[np.float64]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(cell.strip() for cell in row)]
+            reader = csv.reader(file)
+            numbered = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
     except (OSError, ValueError, csv.Error) as error:
         raise RequestError(f"--cost {path}: cannot be read ({error})", hint="a CSV file of mistakes") from error
-    if not rows or rows[0] != _COLUMNS:
-        found = ",".join(rows[0]) if rows else "missing"
+    if not numbered or numbered[0][1] != _COLUMNS:
+        found = ",".join(numbered[0][1]) if numbered else "missing"
         raise RequestError(
             f"--cost {path}: its first line is {found}, expected true,taken for,cost",
             hint="then a line for each mistake that does not cost 1; * stands for any class",
         )
     costs = 1 - np.eye(len(classes))
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in numbered[1:]:
         if len(row) != len(_COLUMNS):
             raise RequestError(f"--cost {path}, line {number}: {len(row)} fields, expected {len(_COLUMNS)}")
         true, taken = (_find_classes(name, classes, f"--cost {path}, line {number}") for name in row[:2])
@@ -132,6 +133,8 @@ def find_operating_point(predictions: Predictions, name: str, recall: float) -> 
     Raises:
         RequestError: if there is no such class, no clip of it, or no such recall.
     """
+    if name == ANY:
+        raise RequestError("--recall *: an alarm is for one class", hint="name it; --recall can be repeated")
     (index,) = _find_classes(name, predictions.classes, "--recall")
     is_class = predictions.labels == index
     if not is_class.any():
@@ -161,9 +164,11 @@ def parse_recall(text: str) -> tuple[str, float]:
     """
     name, separator, value = text.rpartition("=")
     try:
-        return name.strip(), float(value) if separator else float("nan")
-    except ValueError as error:
-        raise RequestError(f"--recall {text}: expected CLASS=SHARE", hint='as in --recall "walking=0.9"') from error
+        if separator:
+            return name.strip(), float(value)
+    except ValueError:
+        pass
+    raise RequestError(f"--recall {text}: expected CLASS=SHARE", hint='as in --recall "walking=0.9"')
 
 
 def _find_classes(name: str, classes: tuple[str, ...], where: str) -> list[int]:

@@ -16,8 +16,9 @@ def average_predictions(members: Sequence[Predictions]) -> Predictions:
 
     Args:
         members: of the same clips in the same order; of different models, if you like. What the first says of the
-            protocol and of its checkpoint stands for all, but that a clip counts as trained on for as many members as
-            have most of them, and that a choice of any of them on these clips is told.
+            protocol and of its checkpoint stands for all, but for what was trained on: of clips the most of any member,
+            of sessions all of theirs, and nothing is known where one of them does not say. That any of them was chosen
+            on these clips is told.
 
     Raises:
         PredictionsError: if they judge different clips, or know different classes.
@@ -31,8 +32,7 @@ def average_predictions(members: Sequence[Predictions]) -> Predictions:
                 hint="an ensemble is of models of one dataset and one target",
             )
     scores = np.mean([member.scores for member in members], axis=0)
-    trained = [member.protocol.num_trained for member in members if member.protocol.num_trained is not None]
-    overlapping = [one.protocol.num_overlapping for one in members if one.protocol.num_overlapping is not None]
+    sessions = [member.protocol.sessions_in_train for member in members]
     chosen = next((one.protocol.selection_split for one in members if one.protocol.selection_split), None)
     kinds = dict.fromkeys(member.protocol.selection for member in members)
     others = [f"{one.provenance.checkpoint} {one.provenance.checkpoint_sha256}" for one in members[1:]]
@@ -44,8 +44,14 @@ def average_predictions(members: Sequence[Predictions]) -> Predictions:
             first.protocol,
             selection=f"{len(members)} models, {'; '.join(kinds)}",
             selection_split=chosen,
-            num_trained=max(trained, default=None),
-            num_overlapping=max(overlapping, default=None),
+            num_trained=_find_most([member.protocol.num_trained for member in members]),
+            num_overlapping=_find_most([member.protocol.num_overlapping for member in members]),
+            sessions_in_train=None if None in sessions else tuple(sorted({s for each in sessions for s in each or ()})),
         ),
         provenance=dataclasses.replace(first.provenance, others=tuple(others)),
     )
+
+
+def _find_most(counts: Sequence[int | None]) -> int | None:
+    known = [number for number in counts if number is not None]
+    return max(known) if len(known) == len(counts) else None

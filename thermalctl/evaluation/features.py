@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from thermalctl.annotations.coco import Box
 from thermalctl.clip_spec import Target
-from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices
+from thermalctl.dataset.samples import Sample, ThermalDataset, clip_indices, uniform_clip_indices
 from thermalctl.recordings.health import find_incomplete_frames, repair_incomplete_frames
 from thermalctl.recordings.pool import RecordingPool
 
@@ -62,7 +62,13 @@ class ClipFeatures:
 
 
 def extract_features(
-    dataset: ThermalDataset, samples: Sequence[Sample], *, target: Target, num_frames: int, as_recorded: bool = False
+    dataset: ThermalDataset,
+    samples: Sequence[Sample],
+    *,
+    target: Target,
+    num_frames: int,
+    window_s: float | None = None,
+    as_recorded: bool = False,
 ) -> ClipFeatures:
     """Return the pictures that describe each sample; each keyframe's clip is read once, whoever is in it.
 
@@ -72,6 +78,7 @@ def extract_features(
         target: "frame" for whole pictures, "person" for a square around the box's centre, half as long as the frame's
             shorter side (20 of 40 pixels); beyond the frame its edge is repeated.
         num_frames: length of a clip.
+        window_s: over how many seconds its frames are spread evenly; None for consecutive ones.
         as_recorded: leave frames unrepaired and temperatures absolute, as a script that knows of neither does. Nothing
             is lost then.
 
@@ -86,7 +93,11 @@ def extract_features(
     with closing(RecordingPool(dataset.layout.frames_dir)) as recordings:
         # In the order of time, so that a chunk that neighbouring clips share is decompressed once.
         for (name, keyframe), places in sorted(members.items()):
-            indices = clip_indices(keyframe, num_frames, dataset.recordings[name].num_frames)
+            recording = dataset.recordings[name]
+            if window_s is None:
+                indices = clip_indices(keyframe, num_frames, recording.num_frames)
+            else:
+                indices = uniform_clip_indices(keyframe, num_frames, window_s, recording.timestamps_ms)
             clip_c = np.fmin(np.fmax(recordings.read(name, indices), _COLDEST_C), _WARMEST_C)
             incomplete = find_incomplete_frames(clip_c)
             if incomplete.any() and not as_recorded:

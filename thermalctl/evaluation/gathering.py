@@ -90,15 +90,19 @@ def _gather_sweep(folder: Path, *, how: str) -> Gathered:
         by_seed.setdefault(run.seed, []).append((run.name, predictions))
     if all(len(parts) == 1 for parts in by_seed.values()):
         return _combine([parts[0] for parts in by_seed.values()], folder, how=how)
-    pooled = {seed: pool_predictions([part for _, part in parts]) for seed, parts in by_seed.items()}
     runs = [_score(name, part) for parts in by_seed.values() for name, part in parts]
-    spread = [_describe_spread(runs, "folds" if len(pooled) == 1 else "folds and seeds")]
+    spread = [_describe_spread(runs, "folds" if len(by_seed) == 1 else "folds and seeds")]
+    num_folds = len({run.fold for run in every})
+    whole = {seed: parts for seed, parts in by_seed.items() if len(parts) == num_folds}
+    chosen = whole or dict([next(iter(by_seed.items()))])  # of the others a part only, told as such
+    pooled = {seed: pool_predictions([part for _, part in parts]) for seed, parts in chosen.items()}
     if len(pooled) > 1:
         of_seeds = [_score(f"seed {seed}, all folds", whole, is_pooled=True) for seed, whole in pooled.items()]
         spread.append(_describe_spread(of_seeds, "seeds, all folds taken as one"))
         runs += of_seeds
     first = next(iter(pooled))
-    told = f"{how}; all {len(by_seed[first])} folds taken as one" + (f", of seed {first}" if len(pooled) > 1 else "")
+    share = f"all {num_folds}" if whole else f"{len(by_seed[first])} of {num_folds}"
+    told = f"{how}; {share} folds taken as one" + (f", of seed {first}" if len(by_seed) > 1 else "")
     return Gathered(predictions=pooled[first], path=folder, how=told, runs=tuple(runs), spread=tuple(spread))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from thermalctl.evaluation.metrics import rank_classes
 from thermalctl.evaluation.paired import SIGNIFICANT, Comparison, compare_answers
@@ -24,6 +25,8 @@ from thermalctl.evaluation.weighing import Values, weigh_answers, weigh_scores
 FEW_SESSIONS = 5
 #: A class with fewer clips is shown, but marked: one clip more or less is 20 points of its recall.
 FEW_CLIPS = 5
+#: Shares of clips that were right.
+SHARES = frozenset({"top1", "top3", "top5"})
 #: Lower is better.
 ERRORS = frozenset({"log_loss", "brier", "ece"})
 
@@ -138,13 +141,13 @@ def judge(predictions: Predictions) -> Judgement:
             name: Number(
                 name=name,
                 value=_to_float(value),
-                by_clip=find_interval(by_clip[name]),
-                by_session=find_interval(by_session[name]) if by_session else None,
+                by_clip=_widen(find_interval(by_clip[name]), value, len(labels) if name in SHARES else 0),
+                by_session=_widen(find_interval(by_session[name]), value, 0) if by_session else None,
             )
             for name, value in once.items()
             if value.ndim == 0
         },
-        classes=_judge_classes(predictions, once, by_session if by_session and len(sizes) >= FEW_SESSIONS else by_clip),
+        classes=_judge_classes(predictions, once, by_clip, by_session),
         references=_judge_references(predictions, answers, sessions),
         num_sessions=len(sizes),
         coverage_by_clip=simulate_coverage(sizes, float(once["top1"]), by_group=False),
@@ -153,26 +156,56 @@ def judge(predictions: Predictions) -> Judgement:
 
 
 def is_beaten(comparison: Comparison) -> bool:
-    """Return whether the first model is better by more than chance, on top-1 and on mean class accuracy."""
+    """Return whether the first model is better by more than chance, on top-1 and on mean class accuracy.
+
+    The tests take clips for independent. Those of a session are not, so it has to be better with sessions drawn anew
+    too.
+    """
     beats_top1 = comparison.top1 > 0 and comparison.mcnemar.p < SIGNIFICANT
-    return beats_top1 and comparison.mean_class > 0 and comparison.mean_class_p < SIGNIFICANT
+    beats_mean = comparison.mean_class > 0 and comparison.mean_class_p < SIGNIFICANT
+    by_session = (comparison.top1_by_session, comparison.mean_class_by_session)
+    return beats_top1 and beats_mean and all(interval is None or interval.low > 0 for interval in by_session)
 
 
 def _judge_classes(
-    predictions: Predictions, once: dict[str, Values], drawn: dict[str, Values]
+    predictions: Predictions, once: dict[str, Values], by_clip: dict[str, Values], by_session: dict[str, Values] | None
 ) -> tuple[ClassSureness, ...]:
-    num_clips = np.bincount(predictions.labels, minlength=predictions.num_classes)
-    return tuple(
-        ClassSureness(
-            name=name,
-            average_precision=_to_float(once["average_precision"][index]),
-            recall=find_interval(drawn["recall"][:, index]),
-            precision=find_interval(drawn["precision"][:, index]),
-            f1=find_interval(drawn["f1"][:, index]),
-            is_few=int(num_clips[index]) < FEW_CLIPS,
+    sessions = np.array(predictions.sessions)
+    judged = []
+    for index, name in enumerate(predictions.classes):
+        there = predictions.labels == index
+        has_sessions = by_session is not None and len(np.unique(sessions[there])) >= FEW_SESSIONS
+        drawn = by_session if has_sessions and by_session is not None else by_clip
+        num_clips = int(there.sum())
+        recall = find_interval(drawn["recall"][:, index])
+        judged.append(
+            ClassSureness(
+                name=name,
+                average_precision=_to_float(once["average_precision"][index]),
+                recall=_widen(recall, once["recall"][index], num_clips) if num_clips else None,
+                precision=_widen(find_interval(drawn["precision"][:, index]), once["precision"][index], 0),
+                f1=_widen(find_interval(drawn["f1"][:, index]), once["f1"][index], 0),
+                is_few=num_clips < FEW_CLIPS,
+            )
         )
-        for index, name in enumerate(predictions.classes)
-    )
+    return tuple(judged)
+
+
+def _widen(interval: Interval | None, value: NDArray[np.float64], num_clips: int) -> Interval | None:
+    """Return an interval that has a width: where nothing varies, drawing anew shows no doubt, but there is some.
+
+    Args:
+        interval: from resamples.
+        value: what it is of.
+        num_clips: of which the value is the share that was right, for the exact interval of Clopper and Pearson 1934; 0
+            where it is no such share, and nothing better than none can be told.
+    """
+    if interval is None or interval.high > interval.low:
+        return interval
+    if not num_clips or np.isnan(value):
+        return None
+    exact = binomtest(round(float(value) * num_clips), num_clips).proportion_ci(method="exact")
+    return Interval(low=float(exact.low), high=float(exact.high))
 
 
 def _judge_references(

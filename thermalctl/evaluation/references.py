@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thermalctl.clip_spec import Target
 from thermalctl.dataset.leakage import nearest_keyframe_labels
 from thermalctl.dataset.samples import Sample, ThermalDataset, count_classes
-from thermalctl.evaluation.features import extract_features
+from thermalctl.evaluation.features import ClipFeatures, extract_features
 from thermalctl.evaluation.metrics import rank_classes
 from thermalctl.evaluation.nearest import copy_nearest
 from thermalctl.evaluation.trees import BALANCED, Ensemble, predict_trees
@@ -34,7 +34,7 @@ class ReferenceAnswers:
 
 
 def answer_references(
-    dataset: ThermalDataset, split: str, *, target: Target, num_frames: int
+    dataset: ThermalDataset, split: str, *, target: Target, num_frames: int, window_s: float | None = None
 ) -> tuple[ReferenceAnswers, ...]:
     """Return what the baselines answer on a split; none where its clips are those they would learn from.
 
@@ -47,6 +47,7 @@ def answer_references(
         split: the judged one.
         target: what one sample is.
         num_frames: T, frames in a clip.
+        window_s: over how many seconds they are spread evenly; None for consecutive ones.
 
     Raises:
         DatasetError: if there is no such split.
@@ -63,27 +64,23 @@ def answer_references(
     ]
     seen: tuple[Target, ...] = ("frame",) if target == "frame" else ("person", "frame")
     for kind in seen:
-        found += _answer_from_pictures(dataset, trained, judged, kind, num_frames, majority, copies=kind == seen[0])
+        features = extract_features(dataset, [*trained, *judged], target=kind, num_frames=num_frames, window_s=window_s)
+        answers = _answer_from_pictures(features, trained, judged, kind, dataset.num_classes, majority)
+        found += answers if kind == seen[0] else answers[-1:]
     return tuple(found)
 
 
 def _answer_from_pictures(
-    dataset: ThermalDataset,
-    trained: list[Sample],
-    judged: list[Sample],
-    kind: Target,
-    num_frames: int,
-    majority: int,
-    *,
-    copies: bool,
+    features: ClipFeatures, trained: list[Sample], judged: list[Sample], kind: Target, num_classes: int, majority: int
 ) -> list[ReferenceAnswers]:
-    """Return what is answered from pictures of a kind; clips of which none can be made get the majority."""
-    features = extract_features(dataset, [*trained, *judged], target=kind, num_frames=num_frames)
+    """Return what the most similar clip and trees answer; clips of which no picture can be made get the majority."""
     place_of = {sample.sample_id: place for place, sample in enumerate(features.samples)}
     to_learn = _find_places(trained, place_of)
     to_judge = _find_places(judged, place_of)
     is_described = to_judge >= 0
     learnt, asked = to_learn[to_learn >= 0], to_judge[is_described]
+    if not len(learnt) or not len(asked):
+        return []
     ensemble = Ensemble(
         rows=features.rows,
         labels=features.labels,
@@ -92,10 +89,11 @@ def _answer_from_pictures(
         seed=TREES_SEED,
         balanced=BALANCED[kind],
     )
-    (probabilities,) = predict_trees([ensemble], num_classes=dataset.num_classes)
-    found = {_PLACES[kind]: rank_classes(probabilities)[:, 0].astype(np.int64)}
-    if copies:
-        found = {"most similar clip": copy_nearest(features, learnt, asked)} | found
+    (probabilities,) = predict_trees([ensemble], num_classes=num_classes)
+    found = {
+        "most similar clip": copy_nearest(features, learnt, asked),
+        _PLACES[kind]: rank_classes(probabilities)[:, 0].astype(np.int64),
+    }
     answers = []
     for name, given in found.items():
         everywhere = np.full(len(judged), majority, dtype=np.int64)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from thermalctl.errors import NotHeldError, RequestError
 from thermalctl.evaluation.judgement import ERRORS, Judgement
 
+#: A mean of 0.1, 0.4 and 0.1 is a hair below 0.2.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
@@ -61,7 +64,7 @@ def check_thresholds(judgement: Judgement, thresholds: tuple[Threshold, ...]) ->
     for one in thresholds:
         value = judgement.numbers[one.name].value
         is_error = one.name in ERRORS
-        if value is None or (value > one.limit if is_error else value < one.limit):
+        if value is None or (value - one.limit if is_error else one.limit - value) > ROUNDING:
             shown = "undefined" if value is None else f"{value:.4g}"
             missed.append(f"{one.name} is {shown}, expected {one.limit:g} or {'less' if is_error else 'more'}")
     if missed:

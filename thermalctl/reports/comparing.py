@@ -104,7 +104,7 @@ def compare_models(first: Predictions, second: Predictions) -> ModelComparison:
         second_mean_class=means[1],
         overall=overall,
         classes=tuple(classes),
-        sentence=_say(overall, first.num_samples),
+        sentence=_say(overall, first.num_samples, int(((ours == labels) & (theirs == labels)).sum())),
     )
 
 
@@ -131,16 +131,29 @@ def _match(first: Predictions, second: Predictions) -> list[int]:
     return order
 
 
-def _say(overall: Comparison, num_clips: int) -> str:
-    """Return what a comparison comes to, in a sentence that needs no statistics."""
+def _say(overall: Comparison, num_clips: int, num_both: int) -> str:
+    """Return what a comparison comes to, in a sentence that needs no statistics.
+
+    Args:
+        overall: the comparison.
+        num_clips: judged.
+        num_both: on which both are right.
+    """
     found, points = overall.mcnemar, 100 * abs(overall.top1)
     differ = found.num_first + found.num_second
     if not differ:
-        return f"Both are right on the same {count(num_clips, 'clip')}: nothing tells them apart."
+        return f"Both are right on the same {num_both} of {count(num_clips, 'clip')}: top-1 does not tell them apart."
     if overall.top1 == 0:
-        return f"They differ on {count(differ, 'clip')} of {num_clips}, and each is right on half of them."
+        return f"On {count(differ, 'clip')} of {num_clips} one alone is right, each on half of them."
     better = "first" if overall.top1 > 0 else "second"
     alone = f"{max(found.num_first, found.num_second)} against {min(found.num_first, found.num_second)} clips"
+    interval = overall.top1_by_session
+    is_steady = interval is None or interval.low > 0 or interval.high < 0
+    if found.p < SIGNIFICANT and not is_steady:
+        return (
+            f"The {better} is ahead by {points:.1f} points of top-1: it alone is right on {alone}, which is more than "
+            f"chance on these clips ({format_p(found.p)}), but not the same from session to session."
+        )
     if found.p < SIGNIFICANT:
         return (
             f"The {better} is better by {points:.1f} points of top-1: it alone is right on {alone}, which chance would "

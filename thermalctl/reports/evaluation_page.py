@@ -40,6 +40,7 @@ from thermalctl.version import __version__
 #: More classes make no matrix that can be read.
 MAX_MATRIX = 40
 _NO_VERDICT = "The model beats every baseline that it stands beside."
+_NOT_COMPARED = "The model is above chance; no baseline was fitted on its training clips to be held against it."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ def render_evaluation_page(report: Report, predictions: Predictions, *, now: dat
         split=report.protocol.split,
         report=report,
         titles=list(titles.items()),
-        no_verdict=_NO_VERDICT,
+        no_verdict=_NO_VERDICT if judgement.references else _NOT_COMPARED,
         charts={
             "top1": _chart_scores(metrics.top1, judgement, "top1"),
             "mean_class": _chart_scores(metrics.mean_class_accuracy, judgement, "mean_class"),

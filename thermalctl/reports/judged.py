@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from thermalctl.evaluation.baselines import BaselineScore
 from thermalctl.evaluation.calibration import Calibration
 from thermalctl.evaluation.costs import CostView, OperatingPoint
@@ -108,7 +110,7 @@ def describe_unbeaten(metrics: Metrics, judgement: Judgement) -> str | None:
         return None
     best = (max(unbeaten, key=lambda one: one.top1), max(unbeaten, key=lambda one: one.mean_class))
     told = [_describe_unbeaten(metrics, one) for one in {one.name: one for one in best}.values()]
-    return f"The model does not beat {'; nor '.join(told)}."
+    return f"The model does not beat, by more than chance, {'; nor '.join(told)}."
 
 
 def _describe_unbeaten(metrics: Metrics, one: JudgedReference) -> str:
@@ -148,16 +150,15 @@ def describe_tests() -> str:
     """Return how baselines are compared."""
     return (
         "better, worse: on top-1, seen from the baseline, with the p of McNemar's exact test; a model beats a baseline "
-        f"if it is above it on top-1 and mean class with p < {SIGNIFICANT} on both."
+        f"if it is above it on top-1 and mean class with p < {SIGNIFICANT} on both, and with sessions drawn anew. p "
+        "takes clips for independent; those of a session are alike, so it is too small for other sessions."
     )
 
 
 def describe_calibration(found: Calibration) -> tuple[str, ...]:
     """Return whether the model is too sure or not sure enough, and what a temperature would mend."""
     if found.temperature is None or found.log_loss_scaled is None or found.ece_scaled is None:
-        return (
-            "Whether a temperature would mend its probabilities is not known: there are no logits, or too few clips.",
-        )
+        return ("No temperature can be fitted to these clips: there are too few of them, or none of its mistakes.",)
     kind = "too sure" if found.temperature > 1.05 else "not sure enough" if found.temperature < 0.95 else "about right"
     tried = "sessions that it was not fitted on" if found.by_session else "every fifth clip, fitted on the others"
     return (
@@ -180,8 +181,15 @@ def describe_cost(view: CostView | None) -> tuple[str, ...]:
 
 def describe_alarm(point: OperatingPoint) -> str:
     """Return where to raise an alarm for a class."""
+    of = f"{round(point.recall * point.num_clips)} of its {count(point.num_clips, 'clip')}"
+    false = f"{count(point.num_false, 'false alarm')} among {point.num_alarms} ({100 * point.precision:.0f} % right)"
     return (
-        f'"{point.name}": an alarm from a probability of {point.threshold:.3g} finds {100 * point.recall:.0f} % of its '
-        f"{count(point.num_clips, 'clip')}, with {count(point.num_false, 'false alarm')} among {point.num_alarms} "
-        f"({100 * point.precision:.0f} % right). Chosen on these very clips; on others it will differ."
+        f'"{point.name}": an alarm from a probability of {_round_down(point.threshold)} finds {of}, with {false}. '
+        "Chosen on these very clips; on others it will differ."
     )
+
+
+def _round_down(threshold: float) -> str:
+    """Return a threshold with six digits, not above it: rounded up it would miss the clip that it was found by."""
+    rounded = math.floor(threshold * 1e6) / 1e6
+    return f"{rounded:.6g}" if rounded > 0 else repr(threshold)
