@@ -161,3 +161,15 @@ def test_too_many_classes_make_no_matrix(answer: Any) -> None:
     page = render(answer(labels, labels, tuple(f"class {index}" for index in labels)))
     assert "45 classes are too many to draw here" in page
     assert '<table class="confusion">' not in page
+
+
+def test_curves_are_in_the_page_where_there_are_any(predictions: Predictions, tmp_path: Path) -> None:
+    picture = tmp_path / "curves.png"
+    picture.write_bytes(b"a picture")
+    report = build_report(predictions)
+    page = render_evaluation_page(report, predictions, curves=picture, now=NOW)
+    assert check(page).loaded == ["data:image/png;base64,YSBwaWN0dXJl"]
+    assert 'alt="Curves of the training' in page
+    missing = render_evaluation_page(report, predictions, curves=tmp_path / "none.png", now=NOW)
+    assert check(missing).loaded == []
+    assert "Training" not in missing

@@ -105,11 +105,12 @@ def report(
     thresholds = parse_thresholds(fail_under, result.judgement.numbers) if fail_under is not None else ()
     files = write_report(result, output or report_folder(found.path), confusion_picture=confusion)
     if html:
+        from thermalctl.reports.curves import CURVES_FILE
         from thermalctl.reports.evaluation_page import write_evaluation_page
 
         files = replace(files, page=files.json.with_name("report.html"))
         assert files.page is not None
-        write_evaluation_page(result, predictions, files.page)
+        write_evaluation_page(result, predictions, files.page, curves=found.path.parent / CURVES_FILE)
     if as_json:
         console.print_json(result)
     else:

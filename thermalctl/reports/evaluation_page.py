@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -66,21 +67,31 @@ class ClassRow:
     remark: str
 
 
-def write_evaluation_page(report: Report, predictions: Predictions, path: Path, *, now: datetime | None = None) -> None:
+def write_evaluation_page(
+    report: Report,
+    predictions: Predictions,
+    path: Path,
+    *,
+    curves: Path | None = None,
+    now: datetime | None = None,
+) -> None:
     """Write the page to `path`, whole or not at all.
 
     Args:
         report: what to tell.
         predictions: what it is on; of the surest mistakes the frames are shown where the dataset is still there.
         path: the HTML file.
+        curves: picture of how the training went, a PNG file; None, or one that is not there, for none.
         now: the time to be told as that of the page; None for the clock's.
     """
-    page = render_evaluation_page(report, predictions, now=now or datetime.now(timezone.utc))
+    page = render_evaluation_page(report, predictions, curves=curves, now=now or datetime.now(timezone.utc))
     with replace_file(path) as temporary:
         temporary.write_bytes(page.encode("utf-8", errors="xmlcharrefreplace"))
 
 
-def render_evaluation_page(report: Report, predictions: Predictions, *, now: datetime) -> str:
+def render_evaluation_page(
+    report: Report, predictions: Predictions, *, curves: Path | None = None, now: datetime
+) -> str:
     """Return the page as HTML; see `write_evaluation_page`."""
     metrics, judgement, source = report.metrics, report.judgement, report.provenance
     mistakes, scale, strips_missing = _show_mistakes(report.mistakes, predictions)
@@ -92,10 +103,14 @@ def render_evaluation_page(report: Report, predictions: Predictions, *, now: dat
         "costs": "Costs",
         "sessions": "Sessions",
         "mistakes": "Surest mistakes",
+        "training": "Training",
         "origin": "Where it comes from",
     }
     if report.cost is None and not report.operating_points:
         del titles["costs"]
+    curves_uri = _embed(curves)
+    if not curves_uri:
+        del titles["training"]
     return load_template("evaluation").render(
         name=Path(source.checkpoint).parent.name or source.checkpoint,
         split=report.protocol.split,
@@ -118,6 +133,7 @@ def render_evaluation_page(report: Report, predictions: Predictions, *, now: dat
         mistakes=mistakes,
         scale=scale,
         strips_missing=strips_missing,
+        curves_uri=curves_uri,
         facts=_list_facts(report),
         max_rows=MAX_ROWS,
         now=f"{now.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC",
@@ -227,6 +243,13 @@ def _show_mistakes(
         for mistake, strip in zip(mistakes, strips, strict=True)
     ]
     return entries, scale, missing
+
+
+def _embed(picture: Path | None) -> str:
+    """Return a PNG file as a data URI; "" where there is none."""
+    if picture is None or not picture.is_file():
+        return ""
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
 
 
 def _list_facts(report: Report) -> list[tuple[str, str]]:
