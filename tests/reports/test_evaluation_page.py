@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +19,12 @@ from thermalctl.reports.evaluation_page import render_evaluation_page, write_eva
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
 CLASSES = ("sitting", "lying <at> risk", "walking", "other")
+
+
+def find_browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 VOID = {"meta", "br", "link", "img", "path", "rect", "image"}
 
 
@@ -114,8 +122,10 @@ def test_page_says_what_the_report_says(predictions: Predictions) -> None:
 def test_matrix_holds_every_count_in_both_orders(predictions: Predictions) -> None:
     page = render(predictions)
     matrices = re.findall(r'<table class="confusion">.*?</table>', page, re.DOTALL)
-    assert len(matrices) == 2
-    for matrix in matrices:
+    assert len(matrices) == 4  # two of all, and one of each session
+    halves = [[int(cell) for cell in re.findall(r"<td[^>]*>(\d+)</td>", matrix)] for matrix in matrices[2:]]
+    assert sum(map(sum, halves)) == 22
+    for matrix in matrices[:2]:
         cells = [int(cell) for cell in re.findall(r"<td[^>]*>(\d+)</td>", matrix)]
         assert sorted(cells) == [1, 1, 1, 1, 2, 6, 10]
         assert matrix.count('class="right"') == 3  # the fourth class is neither there nor answered
@@ -173,3 +183,17 @@ def test_curves_are_in_the_page_where_there_are_any(predictions: Predictions, tm
     missing = render_evaluation_page(report, predictions, curves=tmp_path / "none.png", now=NOW)
     assert check(missing).loaded == []
     assert "Training" not in missing
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium here")
+def test_page_opens_in_a_browser_without_a_word_in_its_console(predictions: Predictions, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_evaluation_page(build_report(predictions), predictions, path, now=NOW)
+    browser = find_browser()
+    assert browser is not None
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={tmp_path}")
+    done = subprocess.run([browser, *options, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "The model does not beat" in done.stdout
+    assert done.stdout.count("<details") >= 3
+    assert "CONSOLE" not in done.stderr  # where the page's errors and refused loads are told

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from thermalctl.evaluation.metrics import rank_classes
+from thermalctl.evaluation.metrics import count_confusion, rank_classes
 from thermalctl.evaluation.predictions import Predictions
 from thermalctl.evaluation.weighing import weigh_answers
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SessionScore:
     """How a model fares in a session; rates in 0..1.
 
@@ -24,6 +24,7 @@ class SessionScore:
         num_classes: with a clip.
         top1: share of right answers.
         mean_class: mean recall over the classes with a clip.
+        confusion: (K, K) int64, its clips of true class (row) predicted as class (column).
     """
 
     session: str
@@ -31,6 +32,7 @@ class SessionScore:
     num_classes: int
     top1: float
     mean_class: float
+    confusion: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ def score_sessions(predictions: Predictions) -> tuple[SessionScore, ...]:
                 num_classes=len(np.unique(labels)),
                 top1=float(found.top1[0]),
                 mean_class=float(found.mean_class[0]),
+                confusion=count_confusion(labels, answers[there], predictions.num_classes),
             )
         )
     return tuple(sorted(scores, key=lambda one: (one.top1, one.session)))

@@ -55,6 +55,7 @@ class ClassSureness:
     Attributes:
         name: the class.
         average_precision: one class against the others; None without a clip.
+        average_precision_interval: of it.
         recall: 95 % interval, by session where there are enough of them, else by clip; None where it is undefined.
         precision: the same of its precision.
         f1: the same of its F1.
@@ -63,6 +64,7 @@ class ClassSureness:
 
     name: str
     average_precision: float | None
+    average_precision_interval: Interval | None
     recall: Interval | None
     precision: Interval | None
     f1: Interval | None
@@ -182,6 +184,9 @@ def _judge_classes(
             ClassSureness(
                 name=name,
                 average_precision=_to_float(once["average_precision"][index]),
+                average_precision_interval=_widen(
+                    find_interval(drawn["average_precision"][:, index]), once["average_precision"][index], 0
+                ),
                 recall=_widen(recall, once["recall"][index], num_clips) if num_clips else None,
                 precision=_widen(find_interval(drawn["precision"][:, index]), once["precision"][index], 0),
                 f1=_widen(find_interval(drawn["f1"][:, index]), once["f1"][index], 0),

@@ -177,6 +177,8 @@ def write_report(report: Report, folder: Path, *, confusion_picture: bool = True
         write_confusion_picture(files.confusion_picture, report.metrics, split=report.protocol.split)
     plain = dataclasses.asdict(report)
     plain["metrics"]["confusion"] = report.metrics.confusion.tolist()
+    for session in plain["sessions"]:
+        session["confusion"] = session["confusion"].tolist()
     write_json(files.json, plain)
     with replace_file(files.text) as temporary:
         temporary.write_text(_format_report(report), encoding="utf-8")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
+
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.errors import DatasetError, RecordingError
@@ -40,6 +42,8 @@ from thermalctl.version import __version__
 
 #: More classes make no matrix that can be read.
 MAX_MATRIX = 40
+#: Sessions with a matrix of their own, the worst first.
+MAX_SESSIONS = 12
 _NO_VERDICT = "The model beats every baseline that it stands beside."
 _NOT_COMPARED = "The model is above chance; no baseline was fitted on its training clips to be held against it."
 
@@ -127,6 +131,8 @@ def render_evaluation_page(
         tests=describe_tests(),
         classes=[_write_class(*pair) for pair in zip(metrics.classes, judgement.classes, strict=True)],
         matrices=_list_matrices(metrics),
+        session_matrices=_list_session_matrices(report),
+        names=[entry.name for entry in metrics.classes],
         calibration=describe_calibration(report.calibration),
         costs=describe_cost(report.cost),
         operating=[describe_alarm(point) for point in report.operating_points],
@@ -201,7 +207,7 @@ def _write_class(entry: ClassMetrics, sureness: ClassSureness) -> ClassRow:
         recall=format_number(entry.recall, sureness.recall),
         precision=format_number(entry.precision, sureness.precision),
         f1=format_number(entry.f1, sureness.f1),
-        average_precision=format_number(sureness.average_precision, None),
+        average_precision=format_number(sureness.average_precision, sureness.average_precision_interval),
         remark=remark,
     )
 
@@ -214,6 +220,19 @@ def _list_matrices(metrics: Metrics) -> list[tuple[str, tuple[int, ...]]]:
         return []
     alike = tuple(index for index in order_by_similarity(confusion) if index in there)
     return [("By class", tuple(there)), ("Classes that are taken for each other side by side", alike)]
+
+
+def _list_session_matrices(report: Report) -> list[tuple[str, tuple[int, ...], list[list[int]]]]:
+    """Return (session, classes that occur in it, counts) of the worst sessions; none for a single session."""
+    if len(report.sessions) == 1:
+        return []
+    found = []
+    for session in report.sessions[:MAX_SESSIONS]:
+        confusion = session.confusion
+        there = tuple(int(index) for index in np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1)))
+        if len(there) <= MAX_MATRIX:
+            found.append((session.session, there, confusion.tolist()))
+    return found
 
 
 def _show_mistakes(
