@@ -1,5 +1,8 @@
 """Trains in processes that are killed at random moments, until enough were and one has ended by itself.
 
+The moment is drawn in checkpoints that the process adds, and then in fractions of a step: a machine that slows down
+between two processes changes nothing in how far they come.
+
     python killed_trainings.py DATASET WORK_DIR OVERRIDES NUM_KILLS SEED
 
 A process that has imported everything forks each of them, so that a kill costs no start. Prints, as JSON, what the
@@ -26,9 +29,10 @@ from thermalctl.engine.config import complete_config, load_config
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.train import train
 
-NUM_EPOCHS = 10
-#: Of the run, which part a process does before it is killed, at most: 30 of them are not to be through with it.
-SHARE = 12
+NUM_EPOCHS, NUM_STEPS = 10, 60
+#: Checkpoints that a process adds before it is killed, at most: 30 of them are not to be through with the 60 steps.
+MOST_ADDED = 2
+PATIENCE_S = 300
 
 
 def main() -> None:
@@ -36,28 +40,36 @@ def main() -> None:
     dataset = load_dataset(DatasetLayout(Path(sys.argv[1])))
     work_dir, overrides, num_kills = Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
     moments = random.Random(int(sys.argv[5]))
-    began, whole = time.monotonic(), work_dir.with_name("whole")
+    whole = work_dir.with_name("whole")
     child = start(dataset, whole, overrides)
-    while find_last(whole) is None:
-        time.sleep(0.01)
-    start_s = time.monotonic() - began
+    began = wait_for_checkpoints(whole, 1)
     expect_success(child)
-    rest_s = time.monotonic() - began - start_s
+    step_s = (time.monotonic() - began) / NUM_STEPS
     seen: list[str | None] = []
     while True:
         child = start(dataset, work_dir, overrides)
         if len(seen) == num_kills:
             expect_success(child)
             break
-        time.sleep(moments.uniform(0.7 * start_s, start_s + rest_s / SHARE))
+        wait_for_checkpoints(work_dir, moments.randint(0, MOST_ADDED))
+        time.sleep(moments.uniform(0, step_s))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):  # it was faster
-            assert os.WEXITSTATUS(status) == 0
-            break
+        assert os.WIFSIGNALED(status), "a training was through before it was killed"
         last = find_last(work_dir)
         seen.append(last.name if last else None)
     print(json.dumps(seen))
+
+
+def wait_for_checkpoints(work_dir: Path, number: int) -> float:
+    """Wait until a folder's last checkpoint has changed so often; return when that was."""
+    last, given_up = find_last(work_dir), time.monotonic() + PATIENCE_S
+    for _ in range(number):
+        while (now := find_last(work_dir)) == last:
+            assert time.monotonic() < given_up, "a training makes no progress"
+            time.sleep(0.001)
+        last = now
+    return time.monotonic()
 
 
 def start(dataset: ThermalDataset, work_dir: Path, overrides: dict[str, object]) -> int:

@@ -35,8 +35,7 @@ def test_run_killed_thirty_times_is_the_run_that_was_not(
     )
     assert outcome.returncode == 0, outcome.stderr
     seen = json.loads(outcome.stdout.splitlines()[-1])
-    # On a machine that slows down between two of them, a process may be through before it is killed.
-    assert len(seen) >= NUM_KILLS // 2
-    assert len(set(seen)) >= 5
+    assert len(seen) == NUM_KILLS
+    assert len(set(seen)) >= 10
     assert_same_run(tmp_path / "killed" / "epoch_10.pth", tmp_path / "whole" / "epoch_10.pth")
     assert not list((tmp_path / "killed").glob("iter_*.pth"))
