@@ -15,4 +15,4 @@ with h5py.File(sys.argv[2]) as recording:
     rows = np.clip(np.arange(start, start + num_frames), 0, len(recording["frames"]) - 1)
     clip_c = recording["frames"][:][rows]  # (T, H, W) float32, deg C as recorded, incomplete frames and all
 [scores] = session.run(["output"], {"input": clip_c[None]})[0]
-print(json.loads(about["classes"])[scores.argmax()], f"{scores.max():.3f}")
+print(json.loads(about["classes"])[scores.argmax()], scores.max())

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import typer
@@ -14,18 +18,21 @@ from click.testing import Result
 from onnx import numpy_helper
 from typer.testing import CliRunner
 
-from thermalctl.cli.export_onnx import export_onnx
+from thermalctl.cli.export_onnx import export_onnx, parse_outputs
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
 from thermalctl.dataset.simulate import simulate_dataset
 from thermalctl.engine.config import complete_config, load_config
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.train import train
-from thermalctl.errors import CheckpointError, DatasetError, RequestError, ThermalctlError
+from thermalctl.errors import CheckpointError, DatasetError, NotHeldError, RequestError, ThermalctlError
+from thermalctl.evaluation.predictions import write_predictions
+from thermalctl.files import hash_file
 from thermalctl.recordings.simulate import SimulationOptions
 
 RUN = Path("work_dirs/tiny")
 BEST = RUN / "best_acc_top1_epoch_1.onnx"
+CARD = BEST.with_suffix(".md")
 #: The older exporter needs a tenth of the newer one's time.
 FAST = ("--opset", "17")
 
@@ -58,6 +65,42 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
+def shift_bias(path: Path) -> None:
+    """Change the last layer of an ONNX file."""
+    model = onnx.load(path)
+    bias = next(each for each in model.graph.initializer if each.name.endswith("fc_cls.bias"))
+    changed = numpy_helper.to_array(bias).copy()
+    changed[0] += 0.01
+    bias.CopyFrom(numpy_helper.from_array(changed, bias.name))
+    onnx.save(model, path)
+
+
+def retrain(checkpoint: Path, other: Path) -> None:
+    """Write a checkpoint with one weight changed."""
+    import torch
+
+    from thermalctl.engine.trust import load_checkpoint_safely
+
+    content = load_checkpoint_safely(checkpoint)
+    content["state_dict"]["cls_head.fc_cls.bias"][0] += 0.01
+    torch.save(content, other)
+
+
+def write_own_predictions(checkpoint: Path, *, num_wrong: int) -> None:
+    """Write predictions of a checkpoint that are sure of all clips, and wrong about some of them."""
+    from thermalctl.engine.restore import restore_model
+    from thermalctl.engine.score import score_split
+
+    predictions = score_split(restore_model(checkpoint), load_dataset(DatasetLayout(Path("simulated"))), "val")
+    answers = predictions.labels.copy()
+    answers[1 : 1 + num_wrong] = (answers[1 : 1 + num_wrong] + 1) % 14
+    logits = 9.0 * np.eye(14)[answers]
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    write_predictions(
+        checkpoint.parent / "predictions_val.npz", dataclasses.replace(predictions, logits=logits, scores=scores)
+    )
+
+
 def invoke(*arguments: str) -> Result:
     app = typer.Typer()
     app.command()(export_onnx)
@@ -80,14 +123,15 @@ def test_bare_export_is_of_the_newest_run_and_says_so_on_standard_error(here: Pa
 def test_screen_says_what_goes_in_and_how_much_it_differs(here: Path) -> None:
     result = invoke(*FAST)
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert lines[0] == [str(BEST)]
+    assert lines[:2] == [[str(BEST)], [str(CARD)]]
     assert ["input", "(N,", "16,", "12,", "18)", "deg", "C", "as", "recorded"] in lines
     assert ["output", "(N,", "14)", "class", "probabilities"] in lines
     row = next(line for line in lines if line[:2] == ["ok", "PyTorch"])
     assert 0 < float(row[2]) < 1e-5
     assert row[3:] == ["6", "of", "6"]
     assert next(line for line in lines if line[:3] == ["ok", "thermalctl", "test"])[4:] == ["6", "of", "6"]
-    assert "6 val clips, 5 of them with incomplete frames; in batches of 1, 2, 3" in result.stdout
+    assert "6 val clips, 5 with incomplete frames; batches of 1, 2, 3; " in result.stdout
+    assert [line[0] for line in lines if line[:1] == ["PyTorch"] or line[:2] == ["ONNX", "fp32"]] == ["PyTorch", "ONNX"]
     assert result.stdout.splitlines()[-1] == "The file is the same model, to within 0.0001."
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -118,12 +162,150 @@ def test_nothing_is_overwritten_without_force(here: Path) -> None:
     assert error.exit_code == 2
     assert error.message == f"{BEST}: is there already"
     assert BEST.read_bytes() == b"old"
+    assert not CARD.exists()
     assert invoke("--force", *FAST).exit_code == 0
     assert BEST.stat().st_size > 1_000_000
+    BEST.unlink()
+    assert read_error(invoke(*FAST)).message == f"{CARD}: is there already"
+    assert not BEST.exists()
 
 
 def test_folder_for_a_file_is_refused(here: Path) -> None:
     assert "is a folder" in read_error(invoke("--output", "work_dirs", "--force")).message
+
+
+def test_card_needs_a_name_of_its_own(here: Path) -> None:
+    assert "is the name of its card" in read_error(invoke("--output", "model.md")).message
+
+
+def test_outputs_and_temperature_are_shown_and_written(here: Path) -> None:
+    result = invoke("--outputs", "features", "--outputs", "logits", "--temperature", "2", *FAST)
+    assert result.exit_code == 0, result.exception
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert "14 classes, temperature 2" in result.stdout
+    assert ["features", "(N,", "160)", "what", "the", "last", "layer", "sees"] in lines
+    assert [line[:3] for line in lines if line[0:1] == ["ok"]] == [
+        ["ok", "PyTorch", next(line for line in lines if line[:2] == ["ok", "PyTorch"])[2]],
+        ["ok", "PyTorch,", "logits"],
+        ["ok", "PyTorch,", "features"],
+        ["ok", "thermalctl", "test"],
+    ]
+    assert [value.name for value in onnx.load(BEST).graph.output] == ["output", "logits", "features"]
+    assert "- temperature: 2.000, given by hand" in CARD.read_text()
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_temperature_is_fitted_on_the_runs_own_predictions_and_what_it_does_is_told(here: Path) -> None:
+    """Six clips of an epoch's training may have no best temperature; answers that are wrong twice have one."""
+    checkpoint = RUN / "best_acc_top1_epoch_1.pth"
+    write_own_predictions(checkpoint, num_wrong=2)
+    result = invoke("--temperature", "fit", "--json", *FAST)
+    assert result.exit_code == 0, result.exception
+    exported = json.loads(result.stdout)["exported"]
+    assert exported["fit"]["num_clips"] == 6
+    assert exported["temperature"] == exported["fit"]["temperature"]
+    # Logits of 9 and 0: where p of the one that is answered is the share of right answers, 4 of 6, and 13 others have
+    # (1 - p) / 13 each, 9 / T is the logarithm of 26.
+    assert exported["temperature"] == pytest.approx(9 / math.log(26), rel=1e-3)
+    shown = invoke("--verify", str(BEST)).stdout
+    assert f"temperature {exported['temperature']:.3f}, fitted on 6 val clips" in shown
+    assert f"log loss {exported['fit']['log_loss']:.3f} before and" in shown
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_reduced_file_is_shown_beside_the_one_in_float32(here: Path, precision: str) -> None:
+    """Right or not: a network of one epoch, with six clips, is no matter for the verdict."""
+    result = invoke("--precision", precision, "--calibration-clips", "5", *FAST)
+    assert not isinstance(result.exception, ThermalctlError), result.exception
+    reduced = BEST.with_name(f"best_acc_top1_epoch_1_{precision}.onnx")
+    assert reduced.is_file()
+    assert not BEST.exists()
+    assert f"opset 17, {precision}, 14 classes" in result.stdout
+    for text in ("ok  fp32 against PyTorch", "ok  fp32 against thermalctl test", f"{precision} against fp32"):
+        assert text in result.stdout
+    names = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert [name for name in names if name.startswith("ONNX")] == ["ONNX fp32", f"ONNX {precision}"]
+    assert f"{precision} takes" in result.stdout.splitlines()[-1]
+    assert "fp32" in result.stdout.splitlines()[-1]
+    if precision == "int8":
+        assert "measured on 5 training clips" in reduced.with_suffix(".md").read_text()
+
+
+def test_int8_without_clips_or_in_an_old_opset_is_refused(here: Path) -> None:
+    assert "--opset 12: cannot hold int8" in read_error(invoke("--precision", "int8", "--opset", "12")).message
+    shutil.rmtree("simulated")
+    error = read_error(invoke("--precision", "int8", "--frame-size", "12x18"))
+    assert error.message == "--precision int8: needs clips to measure its scales on"
+    assert not BEST.exists()
+
+
+def test_temperature_cannot_be_fitted_without_clips(here: Path) -> None:
+    shutil.rmtree("simulated")
+    error = read_error(invoke("--temperature", "fit", "--frame-size", "12x18"))
+    assert error.message == "--temperature fit: needs clips to fit it on"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "warm", "inf", "nan", ""])
+def test_temperature_that_is_none_is_refused(here: Path, text: str) -> None:
+    message = f"--temperature {text}: expected none, fit or a number above 0"
+    assert read_error(invoke("--temperature", text)).message == message
+
+
+def test_unknown_output_is_refused(here: Path) -> None:
+    error = read_error(invoke("--outputs", "logits,boxes"))
+    assert error.message == "--outputs logits,boxes: no such output: boxes"
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], ("probabilities",)),
+        (["features,logits"], ("probabilities", "logits", "features")),
+        (["logits", "probabilities"], ("probabilities", "logits")),
+    ],
+)
+def test_probabilities_are_among_the_outputs_always(texts: list[str], expected: tuple[str, ...]) -> None:
+    assert parse_outputs(texts) == expected
+
+
+def test_file_that_is_there_is_checked_and_nothing_is_written(here: Path) -> None:
+    assert invoke(*FAST).exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in here.rglob("*")}
+    result = invoke("--verify", str(BEST))
+    assert result.exit_code == 0, result.exception
+    assert "model: work_dirs/tiny/best_acc_top1_epoch_1.pth" in result.stderr
+    assert result.stdout.splitlines()[-1] == "The file is the same model, to within 0.0001."
+    assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
+
+
+def test_file_that_was_changed_since_is_exit_code_1(here: Path) -> None:
+    assert invoke(*FAST).exit_code == 0
+    shift_bias(BEST)
+    result = invoke("--verify", str(BEST), str(RUN))
+    assert result.exit_code == 1
+    assert "failed  PyTorch" in result.stdout
+
+
+def test_file_of_another_checkpoint_is_named_and_exit_code_1(here: Path) -> None:
+    assert invoke("--output", "m.onnx", *FAST).exit_code == 0
+    retrain(RUN / "best_acc_top1_epoch_1.pth", RUN / "epoch_7.pth")
+    error = read_error(invoke("--verify", "m.onnx", str(RUN / "epoch_7.pth")))
+    assert isinstance(error, NotHeldError)
+    assert error.exit_code == 1
+    wanted, found = (hash_file(RUN / name)[:12] for name in ("best_acc_top1_epoch_1.pth", "epoch_7.pth"))
+    assert f"SHA-256 {wanted}..., but work_dirs/tiny/epoch_7.pth has {found}..." in error.message
+    assert error.hint == (
+        "it was made from another one: thermalctl export-onnx work_dirs/tiny/best_acc_top1_epoch_1.pth --verify m.onnx"
+    )
+
+
+def test_options_that_make_a_file_are_refused_beside_verify(here: Path) -> None:
+    error = read_error(invoke("--verify", "m.onnx", "--input", "rgb", "--opset", "20", "--force"))
+    assert "it takes no --input, --opset, --force" in error.message
+
+
+def test_file_to_verify_must_be_there(here: Path) -> None:
+    assert read_error(invoke("--verify", "m.onnx")).message == "m.onnx: no such file"
 
 
 def test_file_that_is_another_model_is_exit_code_1(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,14 +313,9 @@ def test_file_that_is_another_model_is_exit_code_1(here: Path, monkeypatch: pyte
 
     real = exporting.export_onnx
 
-    def export_badly(*args: object, **kwargs: object) -> object:
+    def export_badly(*args: Any, **kwargs: Any) -> object:
         exported = real(*args, **kwargs)
-        model = onnx.load(exported.path)
-        bias = next(each for each in model.graph.initializer if each.name.endswith("fc_cls.bias"))
-        changed = numpy_helper.to_array(bias).copy()
-        changed[0] += 0.01
-        bias.CopyFrom(numpy_helper.from_array(changed, bias.name))
-        onnx.save(model, exported.path)
+        shift_bias(exported.path)
         return exported
 
     monkeypatch.setattr(exporting, "export_onnx", export_badly)

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from mmengine.config import Config
+from onnx import numpy_helper, parser
 
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
@@ -40,6 +43,41 @@ val_dataloader = dict(batch_size=4, num_workers=0, sampler=dict(type="DefaultSam
     dataset=dict(type="ThermalHDF5Dataset", ann_file="annotations/val.json", data_prefix=dict(hdf5="frames"),
         frame_window=16, pipeline=pipeline, test_mode=True))
 """
+
+
+#: Degrees are shifted, then comes a network of two layers, then temperature and softmax.
+SMALL_NETWORK = """
+<ir_version: 8, opset_import: ["" : 17]>
+small (float[batch, 1, 4, 4] input) => (float[batch, 2] output, float[batch, 2] logits, float[batch, 8] features)
+{
+    shifted = Sub (input, mean)
+    maps = Conv <kernel_shape = [3, 3]> (shifted, kernel, bias)
+    warm = Relu (maps)
+    features = Flatten (warm)
+    logits = Gemm (features, weight)
+    scaled = Div (logits, temperature)
+    output = Softmax (scaled)
+}
+"""
+
+
+@pytest.fixture
+def small_network() -> onnx.ModelProto:
+    """A model of seven nodes, named after their operators, with weights drawn at random."""
+    model = parser.parse_model(SMALL_NETWORK)
+    rng = np.random.default_rng(0)
+    weights = {
+        "mean": np.full(1, 22.0),
+        "kernel": rng.normal(size=(2, 1, 3, 3)),
+        "bias": rng.normal(size=2),
+        "weight": rng.normal(size=(8, 2)),
+        "temperature": np.full(1, 2.0),
+    }
+    for name, values in weights.items():
+        model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float32), name))
+    for node in model.graph.node:
+        node.name = node.op_type
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,8 +14,9 @@ import thermalctl
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.person_tracks import find_person_tracks
 from thermalctl.dataset.samples import ThermalDataset, clip_indices
-from thermalctl.deploy.export import export_onnx
-from thermalctl.deploy.session import OnnxClassifier
+from thermalctl.deploy.classifier import find_last_layer
+from thermalctl.deploy.export import export_onnx, read_exported
+from thermalctl.deploy.runtime import ThermalClassifier
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.score import score_split
 from thermalctl.errors import CheckpointError, RequestError
@@ -56,14 +58,17 @@ def test_export_says_what_was_written(model: RestoredModel, tmp_path: Path) -> N
     assert result.num_bytes == path.stat().st_size
     assert (result.opset, result.exporter, result.input_kind) == (11, "torchscript", "raw")
     assert result.inputs == {"input": (16, 12, 18)}
+    assert result.outputs == {"output": (14,)}
+    assert (result.precision, result.temperature, result.fit) == ("fp32", 1.0, None)
     assert result.num_classes == 14
+    assert result == read_exported(path)
     assert [entry.name for entry in path.parent.iterdir()] == ["model.onnx"]
 
 
 def test_degrees_give_the_scores_of_thermalctl_test(
     exported: Path, model: RestoredModel, dataset: ThermalDataset
 ) -> None:
-    scores = OnnxClassifier(exported).predict(read_clips(dataset)[0])
+    scores = ThermalClassifier(exported).predict(read_clips(dataset)[0])
     expected = score_split(model, dataset, "val").scores
     assert scores.dtype == np.float32
     assert np.ptp(expected, axis=0).max() > 0.05  # the clips are told apart
@@ -73,7 +78,7 @@ def test_degrees_give_the_scores_of_thermalctl_test(
 @pytest.mark.parametrize("num_clips", [1, 2, 3, 6])
 def test_batch_size_is_free(exported: Path, dataset: ThermalDataset, num_clips: int) -> None:
     clips = read_clips(dataset)[0]
-    classifier = OnnxClassifier(exported)
+    classifier = ThermalClassifier(exported)
     np.testing.assert_allclose(classifier.predict(clips[:num_clips]), classifier.predict(clips)[:num_clips], atol=2e-6)
 
 
@@ -82,13 +87,13 @@ def test_incomplete_frames_are_repaired_in_the_file(exported: Path, dataset: The
     incomplete = [find_incomplete_frames(clip) for clip in clips]
     assert sum(frames.any() for frames in incomplete) >= 3
     by_hand = np.stack([repair_incomplete_frames(clip, bad) for clip, bad in zip(clips, incomplete, strict=True)])
-    classifier = OnnxClassifier(exported)
+    classifier = ThermalClassifier(exported)
     np.testing.assert_array_equal(classifier.predict(clips), classifier.predict(by_hand))
 
 
 def test_what_an_incomplete_frame_holds_does_not_matter(exported: Path, dataset: ThermalDataset) -> None:
     clip = read_clips(dataset)[0][3:4].copy()
-    classifier = OnnxClassifier(exported)
+    classifier = ThermalClassifier(exported)
     clip[0, 8] = np.linspace(0, 60, 216).reshape(FRAME_SIZE)
     seen = classifier.predict(clip)
     clip[0, 8, -2:] = -273.2
@@ -109,12 +114,32 @@ def test_tensors_have_the_promised_names_and_a_free_batch(exported: Path) -> Non
 
 
 def test_classes_clip_spec_and_origin_are_in_the_metadata(exported: Path, model: RestoredModel) -> None:
-    metadata = OnnxClassifier(exported).metadata
+    metadata = ThermalClassifier(exported).metadata
     assert metadata.classes == model.classes
     assert metadata.clip_spec == model.clip_spec
     assert metadata.input_kind == "raw"
     assert metadata.checkpoint_sha256 == model.sha256
     assert metadata.thermalctl_version == thermalctl.__version__
+
+
+@pytest.mark.parametrize("opset", [17, pytest.param(20, marks=pytest.mark.slow)])
+def test_outputs_have_their_names_and_shapes_in_the_file(model: RestoredModel, tmp_path: Path, opset: int) -> None:
+    outputs = ("probabilities", "logits", "features")
+    export_onnx(model, tmp_path / "m.onnx", frame_size=FRAME_SIZE, opset=opset, outputs=outputs)
+    shapes = {
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim[1:]]
+        for value in onnx.load(tmp_path / "m.onnx").graph.output
+    }
+    assert shapes == {"output": [14], "logits": [14], "features": [160]}
+    assert ThermalClassifier(tmp_path / "m.onnx").metadata.outputs == outputs
+
+
+def test_head_without_a_last_layer_has_no_features() -> None:
+    head: Any = torch.nn.Sequential(torch.nn.Flatten())
+    head.num_classes = 14
+    with pytest.raises(CheckpointError, match="Sequential: does not end in one linear layer") as caught:
+        find_last_layer(head)
+    assert "--outputs" in str(caught.value.hint)
 
 
 def test_file_is_whole_and_tells_nothing_of_the_machine(exported: Path) -> None:
@@ -135,8 +160,8 @@ def test_opset_asked_for_is_written_and_answers_the_same(
     export_onnx(model, tmp_path / "m.onnx", frame_size=FRAME_SIZE, opset=opset)
     assert [entry.version for entry in onnx.load(tmp_path / "m.onnx").opset_import if not entry.domain] == [opset]
     clips = read_clips(dataset)[0]
-    expected = OnnxClassifier(exported).predict(clips)
-    np.testing.assert_allclose(OnnxClassifier(tmp_path / "m.onnx").predict(clips), expected, atol=2e-6)
+    expected = ThermalClassifier(exported).predict(clips)
+    np.testing.assert_allclose(ThermalClassifier(tmp_path / "m.onnx").predict(clips), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("opset", [11, pytest.param(20, marks=pytest.mark.slow)])
@@ -156,7 +181,7 @@ def test_model_of_people_takes_regions(
     assert np.ptp(followed[..., :2], axis=1).max() > 0.1  # somebody moves
     expected = score_split(restored, dataset, "val").scores
     assert np.ptp(expected, axis=0).max() > 0.05
-    scores = OnnxClassifier(tmp_path / "m.onnx").predict(clips, followed if len(shape) == 2 else boxes)
+    scores = ThermalClassifier(tmp_path / "m.onnx").predict(clips, followed if len(shape) == 2 else boxes)
     np.testing.assert_allclose(scores, expected, atol=2e-6)
 
 
@@ -167,7 +192,7 @@ def test_rgb_input_is_what_the_preprocessor_makes(
     model = make_model(channels=channels, mean=(110.0,), std=(30.0,), repair="none")
     result = export_onnx(model, tmp_path / "m.onnx", input_kind="rgb", opset=11)
     assert result.inputs == {"input": (num_channels, 16, 24, 36)}
-    classifier = OnnxClassifier(tmp_path / "m.onnx")
+    classifier = ThermalClassifier(tmp_path / "m.onnx")
     inputs = model.model.data_preprocessor.transform(torch.from_numpy(read_clips(dataset)[0]))
     expected = score_split(model, dataset, "val").scores
     np.testing.assert_allclose(classifier.predict(inputs.numpy()), expected, atol=2e-6)
@@ -182,7 +207,7 @@ def test_model_of_the_guide_takes_degrees_or_its_own_input(
     assert rgb.inputs == {"input": (3, 16, 24, 36)}
     # Half a level of 255 in the input, from rounding after resizing, moves the probabilities by a few percent at most.
     expected = score_split(guide_model, dataset, "val").scores
-    scores = OnnxClassifier(tmp_path / "raw.onnx").predict(read_clips(dataset)[0])
+    scores = ThermalClassifier(tmp_path / "raw.onnx").predict(read_clips(dataset)[0])
     np.testing.assert_allclose(scores, expected, atol=0.05)
 
 
@@ -194,7 +219,7 @@ def test_pipeline_that_is_not_understood_needs_the_models_own_input(guide_model:
     with pytest.raises(RequestError, match="does not say the size of its input"):
         export_onnx(model, tmp_path / "m.onnx", input_kind="rgb")
     export_onnx(model, tmp_path / "m.onnx", input_kind="rgb", rgb_shape=(3, 16, 24, 36), opset=11)
-    assert OnnxClassifier(tmp_path / "m.onnx").metadata.clip_spec is None
+    assert ThermalClassifier(tmp_path / "m.onnx").metadata.clip_spec is None
 
 
 def test_size_of_the_frames_must_be_known(model: RestoredModel, tmp_path: Path) -> None:
@@ -234,5 +259,5 @@ def test_repair_that_is_switched_off_is_off_in_the_file(
     clips = read_clips(dataset)[0]
     incomplete = find_incomplete_frames(clips[0])
     by_hand = repair_incomplete_frames(clips[0], incomplete)
-    scores = OnnxClassifier(tmp_path / "m.onnx").predict(np.stack([clips[0], by_hand]))
+    scores = ThermalClassifier(tmp_path / "m.onnx").predict(np.stack([clips[0], by_hand]))
     assert np.abs(scores[0] - scores[1]).max() > 1e-3

@@ -14,14 +14,14 @@ from thermalctl.errors import RequestError
 class Exponential(nn.Module):
     """ONNX has no operator for it, and neither exporter a translation."""
 
-    def forward(self, values: Tensor) -> Tensor:
-        return torch.linalg.matrix_exp(values)
+    def forward(self, values: Tensor) -> tuple[Tensor]:
+        return (torch.linalg.matrix_exp(values),)
 
 
 class Double(nn.Module):
-    def forward(self, values: Tensor) -> Tensor:
+    def forward(self, values: Tensor) -> tuple[Tensor]:
         print("doubling")
-        return 2 * values
+        return (2 * values,)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_opset_that_neither_writes_is_refused(opset: int) -> None:
 @pytest.mark.parametrize("opset", [17, 20])
 def test_model_that_cannot_be_exported_is_an_error_of_two_lines(opset: int) -> None:
     with pytest.raises(RequestError, match=f"--opset {opset}: torch .* cannot export this model") as caught:
-        trace(Exponential().eval(), {"input": torch.eye(2).repeat(2, 1, 1)}, output="output", opset=opset,
+        trace(Exponential().eval(), {"input": torch.eye(2).repeat(2, 1, 1)}, outputs=["output"], opset=opset,
               exporter=choose_exporter(opset))  # fmt: skip
     assert "\n" not in caught.value.message
 
@@ -51,10 +51,10 @@ def test_opset_that_is_silently_raised_is_refused(monkeypatch: pytest.MonkeyPatc
     )
     monkeypatch.setattr(torch.onnx, "export", lambda *args, **kwargs: SimpleNamespace(model_proto=written))
     with pytest.raises(RequestError, match=r"--opset 19: torch .* would write 18 instead"):
-        trace(Double().eval(), {"input": torch.ones(2, 3)}, output="output", opset=19, exporter="dynamo")
+        trace(Double().eval(), {"input": torch.ones(2, 3)}, outputs=["output"], opset=19, exporter="dynamo")
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    trace(Double().eval(), {"input": torch.ones(2, 3)}, output="output", opset=20, exporter="dynamo")
-    trace(Double().eval(), {"input": torch.ones(2, 3)}, output="output", opset=11, exporter="torchscript")
+    trace(Double().eval(), {"input": torch.ones(2, 3)}, outputs=["output"], opset=20, exporter="dynamo")
+    trace(Double().eval(), {"input": torch.ones(2, 3)}, outputs=["output"], opset=11, exporter="torchscript")
     assert capfd.readouterr() == ("", "")

@@ -92,3 +92,16 @@ def test_recordings_of_several_sizes_need_one_to_be_named(dataset: ThermalDatase
     other = dict(dataset.recordings) | {name: dataclasses.replace(first, frame_size=(24, 32))}
     with pytest.raises(RequestError, match="has frames of 12x18, 24x32 pixels"):
         find_frame_size(dataclasses.replace(dataset, recordings=MappingProxyType(other)))
+
+
+def test_all_clips_are_taken_unless_a_number_is_named(model: RestoredModel, dataset: ThermalDataset) -> None:
+    clips = RealClips(model, dataset, "val", input_kind="raw", frame_size=None)
+    assert len(clips) == len(list(clips)) == len(dataset.samples("val"))
+
+
+def test_clips_have_their_labels_and_are_inputs_by_name(person_model: RestoredModel, dataset: ThermalDataset) -> None:
+    clips = list(RealClips(person_model, dataset, "val", input_kind="raw", frame_size=None, is_tested=False))
+    assert [clip.label for clip in clips] == [sample.label for sample in dataset.samples("val", "person")]
+    assert all(clip.test_scores is None for clip in clips)
+    shapes = {name: values.shape for name, values in clips[0].to_inputs().items()}
+    assert shapes == {"input": (1, 16, 12, 18), "regions": (1, 16, 4)}

@@ -30,8 +30,8 @@ def make_document(
         split_rule: how keyframes were dealt to this split.
     """
     return {
-        "images": [_describe_image(keyframe.image) for keyframe in keyframes],
-        "annotations": [_describe_person(person) for keyframe in keyframes for person in keyframe.people],
+        "images": [describe_image(keyframe.image) for keyframe in keyframes],
+        "annotations": [describe_person(person) for keyframe in keyframes for person in keyframe.people],
         "categories": [{"id": class_id, "name": name} for class_id, name in enumerate(classes)],
         "info": {
             "description": f"Thermal Human Action Dataset ({title})",
@@ -59,7 +59,8 @@ def make_class_mapping(classes: Sequence[str]) -> dict[str, Any]:
     return {"classes": list(classes), "class_to_id": {name: class_id for class_id, name in enumerate(classes)}}
 
 
-def _describe_image(image: ImageEntry) -> dict[str, Any]:
+def describe_image(image: ImageEntry) -> dict[str, Any]:
+    """Return a keyframe as an annotation file's `images` has it."""
     return {
         "id": image.id,
         "sensor_id": image.sensor_id,
@@ -71,7 +72,8 @@ def _describe_image(image: ImageEntry) -> dict[str, Any]:
     }
 
 
-def _describe_person(person: PersonAnnotation) -> dict[str, Any]:
+def describe_person(person: PersonAnnotation) -> dict[str, Any]:
+    """Return a person as an annotation file's `annotations` has them."""
     return {
         "id": person.id,
         "image_id": person.image_id,

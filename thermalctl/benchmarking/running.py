@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import onnxruntime
 import torch
 
 from thermalctl.benchmarking.contenders import list_data_contenders, list_train_contenders
+from thermalctl.benchmarking.inference import InferRow, make_untrained, measure_model
 from thermalctl.benchmarking.results import (
     DataBenchmark,
     Machine,
@@ -16,12 +21,16 @@ from thermalctl.benchmarking.results import (
     summarise_data,
     summarise_train,
 )
+from thermalctl.benchmarking.streaming import StreamRow, measure_stream
 from thermalctl.benchmarking.turns import OnTurn, take_turns
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import load_dataset
+from thermalctl.deploy.metadata import Precision
 from thermalctl.engine.config import load_config
+from thermalctl.engine.restore import find_checkpoint, restore_model
 from thermalctl.engine.train import choose_device
 from thermalctl.environment.resources import measure_resources
+from thermalctl.evaluation.runs import find_run
 
 #: The guide's own; on a CPU one, or a step of slowfast-r50 takes a minute and most of a usual machine's memory.
 GUIDE_BATCH_SIZE, CPU_BATCH_SIZE = 4, 1
@@ -120,6 +129,88 @@ def benchmark_train(
         ),
         guide_hours=list_guide_hours(num_train),
     )
+
+
+def benchmark_infer(
+    data: Path,
+    *,
+    models: tuple[Path, ...],
+    configs: tuple[str, ...],
+    precisions: tuple[Precision, ...],
+    device: str | None,
+    num_rounds: int,
+    threads: int,
+    hours: float,
+    on_stage: Callable[[str], None],
+) -> InferBenchmark:
+    """Return how fast models answer, in PyTorch and in onnxruntime.
+
+    Args:
+        data: the dataset folder.
+        models: runs or checkpoints.
+        configs: shipped configurations, whose weights are random.
+        precisions: of onnxruntime.
+        device: where; None for a GPU where there is one.
+        num_rounds: turns of each.
+        threads: of torch and onnxruntime.
+        hours: of a stream that each model answers besides; 0 for none.
+        on_stage: told what is measured.
+
+    Raises:
+        CheckpointError: if a model cannot be read.
+        ConfigError: if a configuration cannot be read.
+        DatasetError: if the dataset is inconsistent.
+        RequestError: if the device is not there.
+    """
+    dataset = load_dataset(DatasetLayout(data))
+    device = choose_device(device)
+    torch.set_num_threads(threads)
+    restored = [restore_model(find_checkpoint(find_run(path))) for path in models]
+    restored += [make_untrained(name, dataset) for name in configs]
+    rows: list[InferRow] = []
+    streams: list[StreamRow] = []
+    for model in restored:
+        with tempfile.TemporaryDirectory() as folder:
+            found, file = measure_model(
+                model,
+                dataset,
+                Path(folder),
+                device=device,
+                precisions=precisions,
+                num_rounds=num_rounds,
+                threads=threads,
+                on_stage=on_stage,
+            )
+            rows += found
+            if hours:
+                on_stage(f"{model.path.stem}: a stream of {hours:g} h")
+                streams.append(measure_stream(file, dataset, hours=hours, threads=threads))
+    return InferBenchmark(
+        machine=describe_machine(device, threads, worked=device == "cpu" and threads == 1),
+        onnxruntime=onnxruntime.__version__,
+        num_rounds=num_rounds,
+        rows=tuple(rows),
+        streams=tuple(streams),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferBenchmark:
+    """All that was measured of inference, of one run.
+
+    Attributes:
+        machine: where.
+        onnxruntime: its version.
+        num_rounds: of each.
+        rows: of each runtime of each model.
+        streams: of each model, where a stream was answered.
+    """
+
+    machine: Machine
+    onnxruntime: str
+    num_rounds: int
+    rows: tuple[InferRow, ...]
+    streams: tuple[StreamRow, ...]
 
 
 def describe_machine(device: str, threads: int, *, worked: bool) -> Machine:

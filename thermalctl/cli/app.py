@@ -16,6 +16,7 @@ from thermalctl.cli.download_weights import download_weights
 from thermalctl.cli.export_onnx import export_onnx
 from thermalctl.cli.inspect_dataset import inspect_dataset
 from thermalctl.cli.many_values import taking_many
+from thermalctl.cli.predict import predict
 from thermalctl.cli.preview import preview
 from thermalctl.cli.report import report
 from thermalctl.cli.split_dataset import split_dataset
@@ -62,6 +63,7 @@ app.command(context_settings={"allow_extra_args": True})(train)  # for --cfg-opt
 app.command(cls=taking_many("--ensemble"))(test)
 app.command()(report)
 app.command()(export_onnx)
+app.command()(predict)
 app.add_typer(benchmark)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from thermalctl.cli.progress import show_stages
 
 if TYPE_CHECKING:
     from thermalctl.benchmarking.results import DataBenchmark, Machine, TrainBenchmark
+    from thermalctl.benchmarking.running import InferBenchmark
     from thermalctl.benchmarking.turns import OnTurn
 
 benchmark = typer.Typer(
@@ -24,6 +26,15 @@ benchmark = typer.Typer(
 )
 
 _CONFIGS = ("slowfast-r50", "slowfast-small", "slowfast-tiny")
+
+
+class _Precision(str, Enum):
+    """Of an exported network."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
 
 RoundsOption = Annotated[
     int, typer.Option("--rounds", metavar="N", help="Turns of each side; the table has medians.", min=1)
@@ -107,6 +118,60 @@ def train(
     console.print_json(result) if as_json else _show_train(result)
 
 
+@benchmark.command("infer")
+def infer(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUNS", help="Trained models to measure. Default: none.", show_default=False),
+    ] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config",
+            metavar="NAME",
+            help="Measure it with random weights; can be repeated. Default without RUNS: "
+            f"{', '.join(reversed(_CONFIGS))}.",
+            show_default=False,
+        ),
+    ] = None,
+    precision: Annotated[
+        list[_Precision] | None,
+        typer.Option(
+            "--precision",
+            metavar="fp32|fp16|int8",
+            help="Of onnxruntime; can be repeated. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = None,
+    device: DeviceOption = None,
+    hours: Annotated[
+        float, typer.Option("--hours", metavar="H", help="Answer a stream of so many hours too; its memory.", min=0)
+    ] = 0.0,
+    rounds: RoundsOption = 5,
+    threads: ThreadsOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure answers a second, in PyTorch and in onnxruntime, and what a stream of hours costs."""
+    from thermalctl.benchmarking.inference import PRECISIONS
+    from thermalctl.benchmarking.running import benchmark_infer
+
+    root = _find_dataset(data)
+    with show_stages("measuring") as (_, on_stage):
+        result = benchmark_infer(
+            root,
+            models=tuple(models or ()),
+            configs=tuple(config or (() if models else _CONFIGS[::-1])),
+            precisions=tuple(one.value for one in precision) if precision else PRECISIONS,
+            device=device,
+            num_rounds=rounds,
+            threads=threads,
+            hours=hours,
+            on_stage=on_stage,
+        )
+    console.print_json(result) if as_json else _show_infer(result)
+
+
 def _find_dataset(data: Path | None) -> Path:
     from thermalctl.dataset.layout import find_dataset
 
@@ -173,6 +238,44 @@ def _show_train(result: TrainBenchmark) -> None:
     console.print_remark(
         f"100 epochs: of {result.num_train} clips, without validation. Faster: than the first row, end to end; step "
         "alone: the network's, on clips that are made ready. Of ready clips: the speed in terms of that on such clips."
+    )
+
+
+def _show_infer(result: InferBenchmark) -> None:
+    from thermalctl.benchmarking.inference import FRAME_RATE_HZ, STRIDE_FRAMES
+    from thermalctl.environment.quantities import format_bytes
+
+    numbers = ("ms", "windows/s", "real time", "of PyTorch", "file")
+    table = console.plain_table("model", "runtime", *numbers, right=numbers)
+    for row in result.rows:
+        if row.problem:
+            table.add_row(row.model, row.runtime, "-", "-", "-", "-", "-")
+            continue
+        share = "" if row.speedup is None else f"{1 / row.speedup.median:.2f}"
+        speed = (f"{1000 * row.window_s:,.3g}", _format_rate(row.windows_per_second), f"{row.real_time:,.3g} x")
+        table.add_row(row.model, row.runtime, *speed, share, format_bytes(row.num_bytes) if row.num_bytes else "")
+    console.print_table(table)
+    for row in result.rows:
+        if row.problem:
+            console.print_line(f"{row.model}, {row.runtime}: {row.problem}")
+    if result.streams:
+        console.print_line()
+        columns = ("hours", "answers", "delay ms", "worst", "memory", "at the end")
+        table = console.plain_table("stream", *columns, right=columns)
+        for stream in result.streams:
+            delays = (f"{1000 * stream.delay_s:.3g}", f"{1000 * stream.worst_delay_s:.3g}")
+            held = (format_bytes(stream.settled_bytes), format_bytes(stream.last_bytes))
+            table.add_row(stream.model, f"{stream.hours:g}", f"{stream.num_answers:,}", *delays, *held)
+        console.print_table(table)
+    console.print_line()
+    what = (
+        f"{console.count(result.num_rounds, 'round')} of each, one window at a time; onnxruntime {result.onnxruntime}"
+    )
+    console.print_remark(f"{what}. {_describe(result.machine)}")
+    console.print_remark(
+        f"Real time: of a stream of {FRAME_RATE_HZ:g} frames a second, a window every {STRIDE_FRAMES} frames. Of "
+        "PyTorch: the time as a share of its time, median of the rounds. Delay: from a window's last frame to its "
+        "answer, which is about the window's middle."
     )
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from thermalctl.cli import console
-from thermalctl.cli.options import ForceOption, JsonOption, parse_frame_size
+from thermalctl.cli.options import (
+    ForceOption,
+    FrameRateOption,
+    FrameSizeOption,
+    JsonOption,
+    StartOption,
+    UnitOption,
+    make_import_options,
+)
 from thermalctl.cli.progress import show_progress
 from thermalctl.cli.split_dataset import show_split
 from thermalctl.errors import RequestError
@@ -78,29 +86,10 @@ def build_dataset(
         float,
         typer.Option("--segment-step", metavar="S", min=0.01, help="Seconds between the keyframes of a segment."),
     ] = 1.0,
-    unit: Annotated[
-        Literal["celsius", "decicelsius", "kelvin", "decikelvin", "centikelvin"] | None,
-        typer.Option("--unit", help="Of foreign recordings. Default: told from their values.", show_default=False),
-    ] = None,
-    frame_size: Annotated[
-        str | None,
-        typer.Option("--frame-size", metavar="HxW", help="Of recordings that do not say.", show_default=False),
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            "--frame-rate", metavar="HZ", help="Frames a second where no times are given.", show_default=False
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--start",
-            metavar="TIME",
-            help="When such a recording begins: 2026-03-01T12:00:00Z, or ms since 1970.",
-            show_default=False,
-        ),
-    ] = None,
+    unit: UnitOption = None,
+    frame_size: FrameSizeOption = None,
+    rate: FrameRateOption = None,
+    start: StartOption = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of the split.")] = 42,
     compression: Annotated[
         Literal["gzip", "lzf", "none"], typer.Option("--compression", help="Of the frames; lzf and none read faster.")
@@ -111,8 +100,6 @@ def build_dataset(
     """Make a dataset folder of recordings and annotations, and say what was left out and why."""
     from thermalctl.annotations.class_choice import read_class_names
     from thermalctl.dataset.build import BuildOptions
-    from thermalctl.recordings.importing import ImportOptions
-    from thermalctl.recordings.units import Unit
 
     if output is None and extend is None:
         raise RequestError("neither --output nor --extend was given", hint="name the folder to write: --output DIR")
@@ -127,32 +114,13 @@ def build_dataset(
         keep_edges=keep_edges,
         seed=seed,
         compression=compression,
-        imports=ImportOptions(
-            unit=Unit(unit) if unit else None,
-            frame_size=parse_frame_size(frame_size) if frame_size else None,
-            frame_rate_hz=rate,
-            start_ms=_parse_time(start) if start else None,
-        ),
+        imports=make_import_options(unit, frame_size, rate, start),
     )
     built = _build(recordings, annotations, output, extend, options, force=force)
     if as_json:
         console.print_json(built)
     else:
         _show(built)
-
-
-def _parse_time(text: str) -> int:
-    """Return a time in ms since 1970.
-
-    Raises:
-        RequestError: if the text is none.
-    """
-    from thermalctl.recordings.arrival_times import parse_iso_time
-
-    found = int(text) if text.isdecimal() else parse_iso_time(text)
-    if found is None:
-        raise RequestError(f"--start {text}: is no time", hint="as in --start 2026-03-01T12:00:00Z")
-    return found
 
 
 def _build(

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from thermalctl.cli import console
 from thermalctl.cli.options import ConfigOption, ForceOption, JsonOption, RunDataOption, parse_frame_size
-from thermalctl.cli.progress import show_progress
+from thermalctl.cli.progress import show_stages
+from thermalctl.errors import RequestError
 
 if TYPE_CHECKING:
-    from thermalctl.deploy.export import ExportedModel
-    from thermalctl.deploy.exporting import ExportResult
-    from thermalctl.deploy.verify import Verification
+    from thermalctl.deploy.metadata import OutputName
 
-
-class Input(str, Enum):
-    """What goes into the exported model."""
-
-    RAW = "raw"
-    RGB = "rgb"
+#: Parameters that say how to make a file; with --verify none is made.
+_MAKING = frozenset(
+    {
+        "output",
+        "input_kind",
+        "outputs",
+        "temperature",
+        "precision",
+        "calibration_clips",
+        "opset",
+        "frame_size",
+        "force",
+    }
+)
+_OUTPUTS: tuple[OutputName, ...] = ("probabilities", "logits", "features")
 
 
 def export_onnx(
+    context: typer.Context,
     path: Annotated[
         Path | None,
         typer.Argument(
@@ -39,30 +47,72 @@ def export_onnx(
         typer.Option(
             "--output",
             metavar="FILE",
-            help="Default: the checkpoint's name with .onnx, in the work dir.",
+            help="Default: the checkpoint's name with .onnx, in the work dir. Its card lies beside it, as .md.",
             show_default=False,
         ),
     ] = None,
     input_kind: Annotated[
-        Input,
+        Literal["raw", "rgb"],
         typer.Option(
             "--input",
             metavar="raw|rgb",
             help="What goes in: raw degrees Celsius (N, T, H, W); rgb, the normalised input (N, C, T, h, w).",
         ),
-    ] = Input.RAW,
+    ] = "raw",
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--outputs",
+            metavar="logits,features",
+            help="What comes out besides the probabilities: logits (N, K), features (N, D).",
+            show_default=False,
+        ),
+    ] = None,
+    temperature: Annotated[
+        str,
+        typer.Option(
+            metavar="none|fit|X",
+            help="Divides the logits, so that 80 % sure is right 8 times in 10; fit: fitted on the val clips.",
+        ),
+    ] = "none",
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"],
+        typer.Option(
+            metavar="fp32|fp16|int8", help="Of the network; what goes in and comes out is float32 all the same."
+        ),
+    ] = "fp32",
+    calibration_clips: Annotated[
+        int, typer.Option(metavar="N", help="Training clips on which the scales of int8 are measured.", min=1)
+    ] = 64,
     opset: Annotated[
         int, typer.Option(help="ONNX operator set, 11 to 23; below 18 by torch's older exporter.", metavar="N")
     ] = 20,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write nothing; check this file against its checkpoint. Default of that: where the file lies.",
+            show_default=False,
+        ),
+    ] = None,
     tolerance: Annotated[
         float,
         typer.Option(
-            metavar="X", help="Largest difference in probability from PyTorch; above it the exit code is 1.", min=0
+            metavar="X",
+            help="Largest difference in probability of fp32 from PyTorch; above it the exit code is 1.",
+            min=0,
         ),
     ] = 1e-4,
     num_clips: Annotated[
-        int, typer.Option("--clips", metavar="N", help="How many clips to check on at most.", min=1)
-    ] = 16,
+        int | None,
+        typer.Option(
+            "--clips",
+            metavar="N",
+            help="How many clips to check on at most. Default: all of val.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     last: Annotated[
         bool, typer.Option("--last", help="The last checkpoint, although there is one chosen as the best.")
     ] = False,
@@ -84,93 +134,98 @@ def export_onnx(
 
     Exit code 0 if the file was checked and holds, else 1.
     """
-    from thermalctl.deploy.exporting import run_export
+    from thermalctl.cli.export_display import show_export
+    from thermalctl.deploy.exporting import ExportOptions, run_export
+    from thermalctl.deploy.verifying import run_verification
 
-    with show_progress("exporting and checking") as on_progress:
-        result = run_export(
-            path,
-            output=output,
-            input_kind="rgb" if input_kind is Input.RGB else "raw",
-            opset=opset,
-            tolerance=tolerance,
-            num_clips=num_clips,
-            last=last,
-            config=config,
-            data=data,
-            frame_size=parse_frame_size(frame_size) if frame_size else None,
-            force=force,
-            on_note=console.print_note,
-            on_progress=on_progress,
-        )
-    console.print_json(result) if as_json else _show(result)
+    with show_stages("checking") as (on_progress, on_stage):
+        if verify is not None:
+            _refuse_making(context)
+            result = run_verification(
+                verify,
+                path,
+                tolerance=tolerance,
+                num_clips=num_clips,
+                last=last,
+                config=config,
+                data=data,
+                on_note=console.print_note,
+                on_progress=on_progress,
+            )
+        else:
+            given = parse_temperature(temperature)
+            options = ExportOptions(
+                input_kind=input_kind,
+                frame_size=parse_frame_size(frame_size) if frame_size else None,
+                opset=opset,
+                outputs=parse_outputs(outputs or ()),
+                temperature=1.0 if given is None else given,
+                fits_temperature=given is None,
+                precision=precision,
+                num_calibration_clips=calibration_clips,
+            )
+            result = run_export(
+                path,
+                options,
+                output=output,
+                tolerance=tolerance,
+                num_clips=num_clips,
+                last=last,
+                config=config,
+                data=data,
+                force=force,
+                on_note=console.print_note,
+                on_stage=on_stage,
+                on_progress=on_progress,
+            )
+    console.print_json(result) if as_json else show_export(result)
     if not result.holds:
         raise typer.Exit(1)
 
 
-def _show(result: ExportResult) -> None:
-    exported, verification = result.exported, result.verification
-    console.print_unwrapped(str(exported.path))
-    console.print_line(
-        f"{exported.num_bytes / 1e6:.1f} MB, opset {exported.opset}, {exported.num_classes} classes", style="dim"
-    )
-    console.print_line()
-    console.print_table(_tabulate_tensors(exported))
-    console.print_line()
-    if verification is None:
-        console.print_line("Not checked: there is no dataset to compare it with PyTorch on.", style="bold")
-        console.print_unwrapped(f"next: thermalctl export-onnx {result.checkpoint} --data DIR --force")
-        return
-    console.print_table(_tabulate_differences(verification))
-    if not verification.test_counts:
-        console.print_line("note: its own pipeline resizes in 8 bits or averages views; the file does not", style="dim")
-    console.print_line(_describe_clips(verification), style="dim")
-    console.print_line(_describe_speed(verification), style="dim")
-    console.print_line()
-    if verification.holds:
-        console.print_line(f"The file is the same model, to within {verification.tolerance:g}.", style="bold")
-    else:
-        console.print_line(
-            f"The file differs by more than {verification.tolerance:g}: it is not the same model.", style="bold red"
+def parse_outputs(texts: Sequence[str]) -> tuple[OutputName, ...]:
+    """Return the outputs named in texts as "logits,features"; probabilities are among them always.
+
+    Raises:
+        RequestError: if one is unknown.
+    """
+    names = [name.strip() for text in texts for name in text.split(",")]
+    unknown = sorted(set(names) - set(_OUTPUTS))
+    if unknown:
+        raise RequestError(
+            f"--outputs {','.join(names)}: no such output: {', '.join(unknown)}",
+            hint=f"there are {', '.join(_OUTPUTS)}",
         )
-        console.print_line("next: try another --opset; --tolerance accepts a larger difference")
+    return tuple(name for name in _OUTPUTS if name == "probabilities" or name in names)
 
 
-def _tabulate_tensors(exported: ExportedModel) -> Table:
-    if exported.input_kind == "raw":
-        remark = "deg C as recorded"
-    else:
-        remark = "normalised" + ("; one channel, the stem is folded" if exported.inputs["input"][0] == 1 else "")
-    remarks = {"input": remark, "regions": "x, y, width, height in pixels: where to look"}
-    table = console.plain_table("tensor", "shape", "")
-    for name, shape in exported.inputs.items():
-        table.add_row(Text(name), _format_shape(shape), remarks[name])
-    table.add_row("output", _format_shape((exported.num_classes,)), "class probabilities")
-    return table
+def parse_temperature(text: str) -> float | None:
+    """Return the temperature named in a text: 1 for "none"; None for "fit".
+
+    Raises:
+        RequestError: if it is none.
+    """
+    if text in ("none", "fit"):
+        return 1.0 if text == "none" else None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise RequestError(f"--temperature {text}: expected none, fit or a number above 0", hint="as --temperature 1.5")
+    return value
 
 
-def _format_shape(shape: tuple[int, ...]) -> str:
-    return f"(N, {', '.join(map(str, shape))})"
-
-
-def _tabulate_differences(found: Verification) -> Table:
-    numbers = ("largest difference", "same class")
-    table = console.plain_table("", "against", *numbers, right=numbers)
-    rows = (
-        ("PyTorch", found.max_difference, found.num_agreeing, True),
-        ("thermalctl test", found.test_max_difference, found.num_agreeing_with_test, found.test_counts),
-    )
-    for name, difference, num_agreeing, counts in rows:
-        status = ("ok" if difference <= found.tolerance else "failed") if counts else "note"
-        table.add_row(console.style_status(status), name, f"{difference:.1e}", f"{num_agreeing} of {found.num_clips}")
-    return table
-
-
-def _describe_clips(found: Verification) -> str:
-    sizes = ", ".join(map(str, found.batch_sizes))
-    clips = f"{found.num_clips} {found.split} clips, {found.num_incomplete_clips} of them with incomplete frames"
-    return f"{clips}; in batches of {sizes}"
-
-
-def _describe_speed(found: Verification) -> str:
-    threads = f"{found.num_threads} thread{'' if found.num_threads == 1 else 's'}"
-    return f"{found.onnx_ms:.0f} ms a clip on {threads}, {found.time_ratio:.2f} of PyTorch's {found.torch_ms:.0f} ms"
+def _refuse_making(context: typer.Context) -> None:
+    """Refuse options of an export beside --verify, which writes nothing."""
+    flags = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    given = [
+        flags[name]
+        for name in context.params
+        if name in _MAKING and getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        raise RequestError(
+            f"--verify checks a file as it is and writes nothing: it takes no {', '.join(given)}",
+            hint="leave that out, or leave --verify out to make a file",
+        )

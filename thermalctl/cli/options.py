@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from thermalctl.errors import RequestError
+
+if TYPE_CHECKING:
+    from thermalctl.recordings.import_options import ImportOptions
 
 DataOption = Annotated[
     Path | None,
@@ -47,6 +50,54 @@ NumWorkersOption = Annotated[
     int | None,
     typer.Option("--num-workers", metavar="N", help="Processes that read clips.", show_default=False),
 ]
+
+# What a recording may not say about itself.
+UnitOption = Annotated[
+    Literal["celsius", "decicelsius", "kelvin", "decikelvin", "centikelvin"] | None,
+    typer.Option("--unit", help="Of foreign recordings. Default: told from their values.", show_default=False),
+]
+FrameSizeOption = Annotated[
+    str | None,
+    typer.Option("--frame-size", metavar="HxW", help="Of recordings that do not say.", show_default=False),
+]
+FrameRateOption = Annotated[
+    float | None,
+    typer.Option("--frame-rate", metavar="HZ", help="Frames a second where no times are given.", show_default=False),
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="TIME",
+        help="When such a recording begins: 2026-03-01T12:00:00Z, or ms since 1970.",
+        show_default=False,
+    ),
+]
+
+
+def make_import_options(
+    unit: str | None, frame_size: str | None, frame_rate_hz: float | None, start: str | None
+) -> ImportOptions:
+    """Return what these options tell of recordings.
+
+    Raises:
+        RequestError: if one of them is impossible.
+    """
+    from thermalctl.recordings.arrival_times import parse_iso_time
+    from thermalctl.recordings.import_options import ImportOptions
+    from thermalctl.recordings.units import Unit
+
+    start_ms = None
+    if start is not None:
+        start_ms = int(start) if start.isdecimal() else parse_iso_time(start)
+        if start_ms is None:
+            raise RequestError(f"--start {start}: is no time", hint="as in --start 2026-03-01T12:00:00Z")
+    return ImportOptions(
+        unit=Unit(unit) if unit else None,
+        frame_size=parse_frame_size(frame_size) if frame_size else None,
+        frame_rate_hz=frame_rate_hz,
+        start_ms=start_ms,
+    )
 
 
 def parse_frame_size(text: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thermalctl.cli import console
-from thermalctl.cli.options import JsonOption
+from thermalctl.cli.options import DataOption, JsonOption
 from thermalctl.errors import RequestError
 
 if TYPE_CHECKING:
@@ -75,6 +75,23 @@ def report(
             show_default=False,
         ),
     ] = None,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Instead: events that `predict` told of, against the annotations of a dataset; can be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|default",
+            help="With --events: which true events count. Default: those of the rules that the alarms were raised by.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge a tested model: metrics beside baselines, class by class, from its predictions; needs no GPU."""
@@ -83,7 +100,20 @@ def report(
     from thermalctl.evaluation.thresholds import check_thresholds, parse_thresholds
     from thermalctl.reports.classification import build_report, report_folder, write_report
 
-    if compare is not None and (confusion or html or cost or recall or output or fail_under is not None):
+    makes_report = confusion or html or cost or recall or output or fail_under is not None
+    if events:
+        if paths or compare or makes_report:
+            raise RequestError(
+                "--events judges alarms, not clips: what makes a report of clips does not go with it",
+                hint="give --events, --data, --rules and --json alone",
+            )
+        from thermalctl.cli.event_display import judge_events
+
+        judge_events(events, data, rules, as_json=as_json)
+        return
+    if data is not None or rules is not None:
+        raise RequestError("--data and --rules go with --events", hint="a report of clips needs no dataset")
+    if compare is not None and makes_report:
         raise RequestError(
             "--compare shows how two models compare and writes no report: what makes a report does not go with it",
             hint="give them to a report of their own",

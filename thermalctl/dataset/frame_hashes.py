@@ -67,7 +67,7 @@ def hash_clips(
     with closing(RecordingPool(dataset.layout.frames_dir)) as recordings:
         for name in dict.fromkeys(sample.recording for sample in samples):
             frames_c = recordings.read_all(name)
-            hashes[name] = np.array([_hash(frame) for frame in frames_c], dtype=np.int64)
+            hashes[name] = np.array([hash_values(frame) for frame in frames_c], dtype=np.int64)
             telling[name] = _keep_telling(hashes[name], frames_c)
     found = {name: np.isin(values, [] if known is None else known) & (values != 0) for name, values in telling.items()}
     shown, clips, keyframes, overlaps = [np.zeros(0, dtype=np.int64)], [], [], []
@@ -76,7 +76,7 @@ def hash_clips(
         context = (len(every) - num_frames) // 2
         own = every[context : context + num_frames]
         shown.append(telling[name][every])
-        clips.append(_hash(hashes[name][own]))
+        clips.append(hash_values(hashes[name][own]))
         keyframes.append(int(telling[name][sample.keyframe]))
         overlaps.append(bool(found[name][int(own.min()) : int(own.max()) + 1].any()))
     return ClipHashes(
@@ -96,7 +96,8 @@ def _keep_telling(hashes: NDArray[np.int64], frames_c: NDArray[np.float32]) -> N
     return np.where(says_little | (flat.min(axis=1) == flat.max(axis=1)), 0, hashes)
 
 
-def _hash(values: NDArray[np.generic]) -> int:
+def hash_values(values: NDArray[np.generic]) -> int:
+    """Return the hash of a frame, (H, W) float32 deg C, or of a row of hashes."""
     digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=_NUM_BYTES)
     digest.update(np.ascontiguousarray(values).data)
     return int.from_bytes(digest.digest(), "little", signed=True)

@@ -1,4 +1,4 @@
-"""What is exported: preprocessing, backbone, head and softmax as one module."""
+"""What is exported: preprocessing, backbone, head, temperature and softmax as one module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from thermalctl.deploy.metadata import InputKind
+from thermalctl.deploy.metadata import InputKind, OutputName
 from thermalctl.engine.guide import require_clip_spec
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.errors import CheckpointError
@@ -19,21 +19,32 @@ _OWN_BACKBONES = "mmaction2"
 
 
 class ClipClassifier(nn.Module):
-    """Clips to class probabilities.
+    """Clips to class probabilities and, on request, to what leads to them.
 
     Args:
         recognizer: MMAction2's `Recognizer3D`, or `Recognizer2D` (TSM, TSN).
         transform: makes the recognizer's input from degrees; None where that input itself goes in.
+        outputs: what comes out.
+        temperature: by which the logits are divided before the softmax.
     """
 
-    def __init__(self, recognizer: nn.Module, transform: ClipTransform | None) -> None:
+    def __init__(
+        self,
+        recognizer: nn.Module,
+        transform: ClipTransform | None,
+        *,
+        outputs: tuple[OutputName, ...] = ("probabilities",),
+        temperature: float = 1.0,
+    ) -> None:
         super().__init__()
         self.transform = transform
         self.recognizer: Any = recognizer
+        self._outputs = outputs
+        self._temperature = temperature
         self._takes_images = takes_images(recognizer)
 
-    def forward(self, clips: Tensor, regions: Tensor | None = None) -> Tensor:
-        """Return class probabilities, (N, K) float32.
+    def forward(self, clips: Tensor, regions: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the outputs, float32: probabilities (N, K), logits (N, K), features (N, D).
 
         Args:
             clips: (N, T, H, W) deg C as recorded; without a transform the recognizer's input, normalised: (N, C, T,
@@ -45,14 +56,43 @@ class ClipClassifier(nn.Module):
         # Not the recognizer's own `extract_feat`, which splits views by Python integers that a trace would freeze.
         if self._takes_images:
             images = inputs if self.transform is None else inputs.transpose(1, 2)
-            features = self.recognizer.backbone(images.flatten(0, 1))
-            scores: Tensor = self.recognizer.cls_head(features, images.shape[1])
+            logits, features = self._judge(self.recognizer.backbone(images.flatten(0, 1)), images.shape[1])
+            if features is not None:  # of each image; the head averages their scores in the same way
+                features = features.view(images.shape[0], -1, features.shape[1]).mean(1)
         else:
-            features = self.recognizer.backbone(inputs)
+            maps = self.recognizer.backbone(inputs)
             if self.recognizer.with_neck:
-                features, _ = self.recognizer.neck(features)
-            scores = self.recognizer.cls_head(features)
-        return scores.softmax(1)
+                maps, _ = self.recognizer.neck(maps)
+            logits, features = self._judge(maps)
+        scaled = logits if self._temperature == 1 else logits / self._temperature
+        values = {"probabilities": scaled.softmax(1), "logits": logits, "features": features}
+        return tuple(value for name in self._outputs if (value := values[name]) is not None)
+
+    def _judge(self, maps: Any, *arguments: Any) -> tuple[Tensor, Tensor | None]:
+        """Return the head's class scores and, if they are wanted, the features that its last layer made them from."""
+        head = self.recognizer.cls_head
+        if "features" not in self._outputs:
+            return head(maps, *arguments), None
+        seen: list[Tensor] = []
+        hook = find_last_layer(head).register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+        scores = head(maps, *arguments)
+        hook.remove()
+        return scores, seen[0]
+
+
+def find_last_layer(head: nn.Module) -> nn.Linear:
+    """Return the layer of a head that makes class scores from features.
+
+    Raises:
+        CheckpointError: if it has none, and so no features.
+    """
+    layers = [module for module in head.modules() if isinstance(module, nn.Linear)]
+    if not layers or layers[-1].out_features != head.num_classes:
+        raise CheckpointError(
+            f"{type(head).__name__}: does not end in one linear layer, so nothing in it is its features",
+            hint="leave features out of --outputs",
+        )
+    return layers[-1]
 
 
 def takes_images(recognizer: nn.Module) -> bool:
@@ -60,8 +100,20 @@ def takes_images(recognizer: nn.Module) -> bool:
     return _TAKES_IMAGES.get(type(recognizer).__name__, False)
 
 
-def build_classifier(restored: RestoredModel, input_kind: InputKind) -> ClipClassifier:
+def build_classifier(
+    restored: RestoredModel,
+    input_kind: InputKind,
+    *,
+    outputs: tuple[OutputName, ...] = ("probabilities",),
+    temperature: float = 1.0,
+) -> ClipClassifier:
     """Return the module to export, on the CPU, in evaluation mode.
+
+    Args:
+        restored: the model.
+        input_kind: what goes in.
+        outputs: what comes out.
+        temperature: by which the logits are divided before the softmax.
 
     Raises:
         CheckpointError: if the model is no recognizer of clips or images, or if degrees go in and its preprocessing is
@@ -83,4 +135,5 @@ def build_classifier(restored: RestoredModel, input_kind: InputKind) -> ClipClas
     transform = None
     if input_kind == "raw":
         transform = ClipTransform(require_clip_spec(restored.clip_spec, str(restored.path)))
-    return ClipClassifier(model.cpu(), transform).eval()
+    classifier = ClipClassifier(model.cpu(), transform, outputs=outputs, temperature=temperature)
+    return classifier.eval()

@@ -56,14 +56,14 @@ def choose_exporter(opset: int) -> Exporter:
 
 
 def trace(
-    module: nn.Module, inputs: Mapping[str, Tensor], *, output: str, opset: int, exporter: Exporter
+    module: nn.Module, inputs: Mapping[str, Tensor], *, outputs: Sequence[str], opset: int, exporter: Exporter
 ) -> onnx.ModelProto:
     """Return the module as an ONNX model whose batch size is free.
 
     Args:
-        module: takes `inputs` in their order and returns one tensor.
+        module: takes `inputs` in their order and returns a tuple of tensors.
         inputs: example inputs by name, batch first.
-        output: name of the output.
+        outputs: names of what it returns.
         opset: from 11.
         exporter: from `choose_exporter`.
 
@@ -73,7 +73,7 @@ def trace(
     convert = _trace_with_dynamo if exporter == "dynamo" else _trace_with_torchscript
     try:
         with _quiet(), torch.no_grad():
-            model = convert(module, inputs, output, opset)
+            model = convert(module, inputs, outputs, opset)
     except torch.onnx.OnnxExporterError as error:
         raise RequestError(
             f"--opset {opset}: torch {torch.__version__} cannot export this model ({str(error).splitlines()[0]})",
@@ -88,7 +88,9 @@ def trace(
     return model
 
 
-def _trace_with_dynamo(module: nn.Module, inputs: Mapping[str, Tensor], output: str, opset: int) -> onnx.ModelProto:
+def _trace_with_dynamo(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], opset: int
+) -> onnx.ModelProto:
     batch = torch.export.Dim("batch", min=1)
     program = torch.onnx.export(
         module,
@@ -97,7 +99,7 @@ def _trace_with_dynamo(module: nn.Module, inputs: Mapping[str, Tensor], output: 
         external_data=False,
         opset_version=opset,
         input_names=list(inputs),
-        output_names=[output],
+        output_names=list(outputs),
         dynamic_shapes=[{0: batch} for _ in inputs],
         verbose=False,
     )
@@ -107,7 +109,7 @@ def _trace_with_dynamo(module: nn.Module, inputs: Mapping[str, Tensor], output: 
 
 
 def _trace_with_torchscript(
-    module: nn.Module, inputs: Mapping[str, Tensor], output: str, opset: int
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], opset: int
 ) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.onnx")
@@ -118,8 +120,8 @@ def _trace_with_torchscript(
             dynamo=False,
             opset_version=opset,
             input_names=list(inputs),
-            output_names=[output],
-            dynamic_axes={name: {0: "batch"} for name in (*inputs, output)},
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
         )
         return onnx.load_from_string(file.read_bytes())
 

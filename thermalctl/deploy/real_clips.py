@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
 from thermalctl.deploy.classifier import takes_images
-from thermalctl.deploy.metadata import InputKind
+from thermalctl.deploy.metadata import INPUT, REGIONS, InputKind
 from thermalctl.engine.guide import require_clip_spec
 from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.score import make_loader
@@ -30,23 +30,30 @@ class RealClip:
 
     Attributes:
         sample_id: which it is.
+        label: its true class id.
         values: what goes into the exported model, float32: (T, H, W) deg C, or normalised (C, T, h, w), for a model
             of images (T, C, h, w).
         boxes: the judged person's, where degrees go into a model of people, in 0..1: (T, 4) where it follows them, else
             (4,); None elsewhere.
         regions: where `thermalctl test` looks for them, in the shape of `boxes`, x, y, width, height in pixels.
         num_incomplete: how many of its frames are incomplete.
-        test_scores: (K,) float32, the probabilities that `thermalctl test` gives it.
+        test_scores: (K,) float32, the probabilities that `thermalctl test` gives it; None where nobody asked.
         num_views: how many crops or windows `thermalctl test` averages them over.
     """
 
     sample_id: str
+    label: int
     values: NDArray[np.float32]
     boxes: NDArray[np.float64] | None
     regions: NDArray[np.float32] | None
     num_incomplete: int
-    test_scores: NDArray[np.float32]
+    test_scores: NDArray[np.float32] | None
     num_views: int
+
+    def to_inputs(self) -> dict[str, NDArray[np.float32]]:
+        """Return the exported model's inputs by name, a batch of this one clip."""
+        inputs = {INPUT: self.values[None]}
+        return inputs if self.regions is None else inputs | {REGIONS: self.regions[None]}
 
 
 def find_frame_size(dataset: ThermalDataset) -> tuple[int, int]:
@@ -72,7 +79,7 @@ def find_rgb_shape(restored: RestoredModel, dataset: ThermalDataset, split: str)
 
 
 class RealClips:
-    """Up to `num_clips` clips of a split, half of them with incomplete frames as far as there are such.
+    """The clips of a split, or `num_clips` of them: half with incomplete frames as far as there are such.
 
     They are read and tested one by one as they are iterated over: one clip of a large model's input is 75 MB.
 
@@ -82,7 +89,8 @@ class RealClips:
         split: which of them.
         input_kind: what goes into the exported model.
         frame_size: (H, W); clips of another size are passed over. None for any.
-        num_clips: at most; evenly spread over the split.
+        num_clips: at most; evenly spread over the split. None for all.
+        is_tested: whether to ask what `thermalctl test` answers, which takes as long as testing does.
 
     Raises:
         DatasetError: if there is no such clip.
@@ -96,7 +104,8 @@ class RealClips:
         *,
         input_kind: InputKind,
         frame_size: tuple[int, ...] | None,
-        num_clips: int,
+        num_clips: int | None = None,
+        is_tested: bool = True,
     ) -> None:
         spec = restored.clip_spec or ClipSpec(classes=dataset.classes)
         samples = dataset.samples(split, spec.target)
@@ -111,12 +120,13 @@ class RealClips:
                 f'{dataset.layout.root}: split "{split}" has no {wanted}', hint="name another with --data"
             )
         counts = count_incomplete([samples[index] for index in fitting], dataset, spec)
-        chosen = choose_clips(counts, num_clips)
+        chosen = choose_clips(counts, len(fitting) if num_clips is None else num_clips)
         self._chosen = [(fitting[position], int(counts[position])) for position in chosen]
         self._restored = restored
         self._model: Any = restored.model
         self._samples = samples
         self._input_kind = input_kind
+        self._is_tested = is_tested
         self._loader = make_loader(restored, dataset, split, 1, 0)
         self._degrees = None if restored.is_own or input_kind == "rgb" else _read_degrees(restored, dataset, split)
 
@@ -146,11 +156,12 @@ class RealClips:
                 regions = find_regions(clip_c, tested, spec).numpy()
         return RealClip(
             sample_id=sample.sample_id,
+            label=sample.label,
             values=values,
             boxes=boxes,
             regions=regions,
             num_incomplete=num_incomplete,
-            test_scores=model.test_step(batch)[0].pred_score.float().numpy(),
+            test_scores=model.test_step(batch)[0].pred_score.float().numpy() if self._is_tested else None,
             num_views=num_views,
         )
 

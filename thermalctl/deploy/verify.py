@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import statistics
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,57 +11,25 @@ import torch
 from numpy.typing import NDArray
 
 from thermalctl.dataset.samples import ThermalDataset
-from thermalctl.deploy.classifier import ClipClassifier, build_classifier
+from thermalctl.deploy.metadata import OnnxMetadata
 from thermalctl.deploy.real_clips import RealClip, RealClips
-from thermalctl.deploy.session import OnnxClassifier
+from thermalctl.deploy.runtime import ThermalClassifier
+from thermalctl.deploy.scaling import scale_probabilities
+from thermalctl.deploy.sides import ask_each, make_onnx_side, make_torch_side
+from thermalctl.deploy.verification import (
+    DEFAULT_TOLERANCE,
+    Answers,
+    Difference,
+    Verification,
+    compare_answers,
+    compare_exactly,
+    measure_contender,
+)
 from thermalctl.engine.restore import RestoredModel
-from thermalctl.engine.score import OnProgress
+from thermalctl.engine.score import OnProgress, check_classes
 
-#: Largest difference in probability that counts as the same model; float32 on both sides differs by about 1e-6.
-DEFAULT_TOLERANCE = 1e-4
-DEFAULT_NUM_CLIPS = 16
 #: The clips go through in batches of these sizes in turn: a batch size frozen into the file would fail at the second.
 BATCH_SIZES = (1, 2, 4)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What a comparison of an ONNX file with PyTorch found. Differences are in probability, the largest of any class.
-
-    Attributes:
-        holds: whether the differences that count are within the tolerance.
-        split: where the clips are from.
-        num_clips: how many were compared.
-        num_incomplete_clips: how many of them have incomplete frames.
-        batch_sizes: sizes of the batches that they were given in.
-        tolerance: how much difference is accepted.
-        max_difference: between onnxruntime and the exported module in PyTorch, float32.
-        num_agreeing: clips for which both answer the same class.
-        test_max_difference: between onnxruntime and what `thermalctl test` answers.
-        num_agreeing_with_test: clips for which these two answer the same class.
-        test_counts: whether that difference counts too. It does not for degrees into a model of the guide's scripts,
-            whose own pipeline rounds to 8 bits after resizing, nor where `test` averages several views of a clip.
-        onnx_ms: onnxruntime's time for a clip, median over the batches.
-        torch_ms: PyTorch's, in the same batches on as many threads.
-        time_ratio: the first as a share of the second.
-        num_threads: how many threads both had.
-    """
-
-    holds: bool
-    split: str
-    num_clips: int
-    num_incomplete_clips: int
-    batch_sizes: tuple[int, ...]
-    tolerance: float
-    max_difference: float
-    num_agreeing: int
-    test_max_difference: float
-    num_agreeing_with_test: int
-    test_counts: bool
-    onnx_ms: float
-    torch_ms: float
-    time_ratio: float
-    num_threads: int
 
 
 def verify_onnx(
@@ -73,62 +38,60 @@ def verify_onnx(
     dataset: ThermalDataset,
     *,
     split: str = "val",
-    num_clips: int = DEFAULT_NUM_CLIPS,
+    num_clips: int | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
+    before: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """Return how an ONNX file compares with the model it was made from, on the CPU, in batches of several sizes.
+
+    A float32 file is held to the tolerance, against the exported module in PyTorch and against what `thermalctl test`
+    answers; one of reduced precision to answering as the float32 one does, see `compare_answers`.
 
     Args:
         path: a file that `export_onnx` wrote.
         restored: the model.
         dataset: where the clips are from.
         split: which of them.
-        num_clips: at most.
-        tolerance: largest difference in probability that is accepted.
+        num_clips: at most; None for all.
+        tolerance: largest difference in probability that is accepted of float32.
+        before: of a file of reduced precision the float32 one; without it PyTorch takes its place.
         on_progress: told (clips done, clips in all).
 
     Raises:
-        CheckpointError: if onnxruntime cannot load the file.
+        CheckpointError: if onnxruntime cannot load the file, or the dataset has other classes.
         DatasetError: if the split has no clip of the file's frame size.
     """
+    check_classes(restored, dataset)
     num_threads = torch.get_num_threads()
-    session = OnnxClassifier(path, num_threads=num_threads)
-    kind = session.metadata.input_kind
-    classifier = build_classifier(restored, kind)
-    frame_size = session.clip_shape[-2:] if kind == "raw" else None
-    clips = RealClips(restored, dataset, split, input_kind=kind, frame_size=frame_size, num_clips=num_clips)
-    pairs: list[_Pair] = []
-    for batch in split_into_batches(clips, BATCH_SIZES):
-        if not pairs:
-            _predict_both(session, classifier, batch)  # the first run of each side also plans and allocates
-        pairs.append(_predict_both(session, classifier, batch))
+    paths = (path,) if before is None else (before, path)
+    files = [ThermalClassifier(each, num_threads=num_threads) for each in paths]
+    about = files[-1].metadata
+    frame_size = files[-1].clip_shape[-2:] if about.input_kind == "raw" else None
+    clips = RealClips(restored, dataset, split, input_kind=about.input_kind, frame_size=frame_size, num_clips=num_clips)
+    sides = [make_torch_side(restored, about), *map(make_onnx_side, files)]
+    tested = _Tested(restored, about)
+    for number, batch in enumerate(split_into_batches(clips, BATCH_SIZES)):
+        ask_each(sides, batch, first=number)
+        tested.add(batch)
         if on_progress:
-            on_progress(sum(len(pair.tested) for pair in pairs), len(clips))
-    answers = np.concatenate([pair.of_onnx for pair in pairs])
-    references = np.concatenate([pair.of_torch for pair in pairs])
-    tested = np.concatenate([pair.tested for pair in pairs])
-    # The median over the batches: one of them may have had to wait for another process.
-    onnx_s = statistics.median(pair.onnx_s / len(pair.tested) for pair in pairs)
-    torch_s = statistics.median(pair.torch_s / len(pair.tested) for pair in pairs)
-    difference, test_difference = _compare(answers, references), _compare(answers, tested)
-    test_counts = all(pair.num_views == 1 for pair in pairs) and (restored.is_own or kind == "rgb")
+            on_progress(len(tested.labels), len(clips))
+    labels = np.array(tested.labels, dtype=np.int64)
+    answers = [side.gather() for side in sides]
+    differences = _compare(answers, tested, labels, about, tolerance)
     return Verification(
-        # A score that is no number makes the difference none, and that is not `<=` anything.
-        holds=difference <= tolerance and (not test_counts or test_difference <= tolerance),
+        holds=all(one.status != "failed" for one in differences),
+        precision=about.precision,
         split=split,
-        num_clips=len(clips),
-        num_incomplete_clips=sum(pair.num_incomplete for pair in pairs),
-        batch_sizes=tuple(sorted({len(pair.tested) for pair in pairs})),
+        num_clips=len(labels),
+        num_incomplete_clips=tested.num_incomplete,
+        batch_sizes=tuple(sorted(tested.batch_sizes)),
         tolerance=tolerance,
-        max_difference=difference,
-        num_agreeing=int((answers.argmax(1) == references.argmax(1)).sum()),
-        test_max_difference=test_difference,
-        num_agreeing_with_test=int((answers.argmax(1) == tested.argmax(1)).sum()),
-        test_counts=test_counts,
-        onnx_ms=1000 * onnx_s,
-        torch_ms=1000 * torch_s,
-        time_ratio=onnx_s / torch_s,
+        differences=tuple(differences),
+        contenders=tuple(
+            measure_contender(side.name, given.probabilities, labels, ms=side.ms, num_bytes=side.num_bytes)
+            for side, given in zip(sides, answers, strict=True)
+        ),
         num_threads=num_threads,
     )
 
@@ -143,39 +106,46 @@ def split_into_batches(clips: Iterable[RealClip], sizes: Sequence[int]) -> Itera
         yield batch
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pair:
-    """What both sides answer to a batch, (N, K) probabilities each, and how long that took them."""
+class _Tested:
+    """What the clips are, and what `thermalctl test` answers to them; not the clips, of which one may have 75 MB."""
 
-    of_onnx: NDArray[np.float32]
-    of_torch: NDArray[np.float32]
-    tested: NDArray[np.float32]
-    onnx_s: float
-    torch_s: float
-    num_incomplete: int
-    num_views: int
+    def __init__(self, restored: RestoredModel, metadata: OnnxMetadata) -> None:
+        self.labels: list[int] = []
+        self.batch_sizes: set[int] = set()
+        self.num_incomplete = 0
+        # Not for degrees into a model of the guide's scripts, whose own pipeline rounds to 8 bits after resizing, nor
+        # where `test` averages several views of a clip.
+        self.counts = restored.is_own or metadata.input_kind == "rgb"
+        self._scores: list[NDArray[np.float32]] = []
+        self._temperature = metadata.temperature
 
+    def add(self, batch: Sequence[RealClip]) -> None:
+        self.labels += [clip.label for clip in batch]
+        self.batch_sizes.add(len(batch))
+        self.num_incomplete += sum(clip.num_incomplete > 0 for clip in batch)
+        self.counts &= all(clip.num_views == 1 for clip in batch)
+        self._scores += [clip.test_scores for clip in batch if clip.test_scores is not None]
 
-def _predict_both(session: OnnxClassifier, classifier: ClipClassifier, batch: Sequence[RealClip]) -> _Pair:
-    values = np.stack([clip.values for clip in batch])
-    boxes = [clip.boxes for clip in batch if clip.boxes is not None]
-    regions = [torch.from_numpy(clip.regions) for clip in batch if clip.regions is not None]
-    started = time.perf_counter()
-    of_onnx = session.predict(values, np.stack(boxes) if boxes else None)
-    between = time.perf_counter()
-    with torch.inference_mode():
-        of_torch = classifier(torch.from_numpy(values), torch.stack(regions) if regions else None).numpy()
-    ended = time.perf_counter()
-    return _Pair(
-        of_onnx=of_onnx,
-        of_torch=of_torch,
-        tested=np.stack([clip.test_scores for clip in batch]),
-        onnx_s=between - started,
-        torch_s=ended - between,
-        num_incomplete=sum(clip.num_incomplete > 0 for clip in batch),
-        num_views=batch[0].num_views,
-    )
+    def gather(self) -> Answers:
+        return Answers(probabilities=scale_probabilities(np.stack(self._scores), self._temperature))
 
 
-def _compare(scores: NDArray[np.float32], others: NDArray[np.float32]) -> float:
-    return float(np.abs(scores.astype(np.float64) - others).max())
+def _compare(
+    answers: Sequence[Answers],
+    tested: _Tested,
+    labels: NDArray[np.int64],
+    metadata: OnnxMetadata,
+    tolerance: float,
+) -> list[Difference]:
+    """Return all differences; the answers are PyTorch's, those of the float32 file if there is one, and the file's."""
+    reference, *of_files = answers
+    differences = []
+    if metadata.precision == "fp32" or len(of_files) > 1:
+        differences += compare_exactly(of_files[0], reference, "PyTorch", tolerance=tolerance)
+        differences += compare_exactly(
+            of_files[0], tested.gather(), "thermalctl test", tolerance=tolerance, counts=tested.counts
+        )
+    if metadata.precision != "fp32":
+        whole, name = (of_files[0], "fp32") if len(of_files) > 1 else (reference, "PyTorch")
+        differences += compare_answers(of_files[-1], whole, name, labels=labels, precision=metadata.precision)
+    return differences

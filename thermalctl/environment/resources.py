@@ -6,6 +6,8 @@ import math
 import os
 import platform
 import re
+import resource
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +75,15 @@ def measure_resources(*, proc: Path = _PROC, cgroups: Path = _CGROUPS) -> Resour
         memory_bytes=min(totals, default=None),
         available_bytes=min(available, default=None),
     )
+
+
+def measure_process_bytes() -> int:
+    """Return the memory that this process holds now; where the system does not say, the most that it ever held."""
+    try:
+        num_pages = int((_PROC / "self" / "statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return num_pages * resource.getpagesize()
 
 
 def check_processor(resources: Resources) -> Check:

@@ -88,8 +88,10 @@ def build_recording(
     )
 
 
-def check_frames(where: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], options: ImportOptions) -> None:
-    """Check the shape and type of frames, before they are read.
+def check_frames(
+    where: str, shape: tuple[int, ...], dtype: np.dtype[np.generic], options: ImportOptions, *, in_blocks: bool = False
+) -> None:
+    """Check the shape and type of frames, before they are read; whether they fit into memory unless read in blocks.
 
     Raises:
         RecordingError: if they are not (N, H, W) real numbers, of the size that was told, that fit into memory.
@@ -115,7 +117,7 @@ def check_frames(where: str, shape: tuple[int, ...], dtype: np.dtype[np.generic]
             f"{where}: frames are {shape[1]}x{shape[2]}, expected {height}x{width} (--frame-size, height x width)",
             hint="leave --frame-size out, or correct it",
         )
-    if math.prod(shape) * 4 > MAX_FRAMES_BYTES:
+    if not in_blocks and math.prod(shape) * 4 > MAX_FRAMES_BYTES:
         raise RecordingError(
             f"{where}: frames are {sizes}, {math.prod(shape) * 4 / 2**30:.3g} GiB; "
             f"expected at most {MAX_FRAMES_BYTES / 2**30:g} GiB in one recording",

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thermalctl.errors import RecordingError
 from thermalctl.recordings.collecting import collect_frames
 from thermalctl.recordings.hdf5 import Recording, RecordingFile
@@ -67,6 +70,23 @@ def import_recording(path: Path, options: ImportOptions | None = None) -> Record
     raise _refuse_format(path)
 
 
+def check_stored_unit(where: str, frames: NDArray[np.float32], options: ImportOptions) -> None:
+    """Check that frames (N, H, W) of an HDF5 file show a scene in the unit that was told, or in deg C.
+
+    Raises:
+        RecordingError: if they do not.
+    """
+    if options.unit is not None:
+        check_told_unit(frames, options.unit, where=where)
+        return
+    fitting = find_plausible_units(frames)
+    if fitting and Unit.CELSIUS not in fitting:
+        raise RecordingError(
+            f"{where}: frames look like {' or '.join(unit.value for unit in fitting)}; expected deg C in HDF5",
+            hint=f"if they are, say so: --unit {fitting[0].value}",
+        )
+
+
 def _import_hdf5(path: Path, options: ImportOptions) -> Recording:
     """Return a recording as it is; the format says deg C, and pixels that are no number mark incomplete frames."""
     where = f"{path}"
@@ -74,15 +94,7 @@ def _import_hdf5(path: Path, options: ImportOptions) -> Recording:
         check_frames(where, (file.num_frames, *file.frame_size), file.dtype, options)
         recording = file.read_all()
     check_times(where, recording.timestamps_ms, num_frames=len(recording.frames_c))
-    if options.unit is not None:
-        check_told_unit(recording.frames_c, options.unit, where=where)
-    else:
-        fitting = find_plausible_units(recording.frames_c)
-        if fitting and Unit.CELSIUS not in fitting:
-            raise RecordingError(
-                f"{where}: frames look like {' or '.join(unit.value for unit in fitting)}; expected deg C in HDF5",
-                hint=f"if they are, say so: --unit {fitting[0].value}",
-            )
+    check_stored_unit(where, recording.frames_c, options)
     return replace(
         recording,
         sensor_id=name_recording(path),

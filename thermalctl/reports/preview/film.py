@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from thermalctl.errors import RequestError
 from thermalctl.files import replace_file
-from thermalctl.reports.preview.animation import Animation
 from thermalctl.reports.preview.canvas import ALARM, FAINT, GREY, INK, PAPER
 from thermalctl.reports.preview.colours import MISSING, Scale, choose_class_colour
 
@@ -26,6 +26,23 @@ _NUM_GREYS = 12
 OnProgress = Callable[[int, int], None]
 
 
+class MovingPictures(Protocol):
+    """What can be written as an animation.
+
+    Attributes:
+        size: (width, height) in pixels, both even: video codecs halve them.
+    """
+
+    size: tuple[int, int]
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Image.Image]: ...
+
+    def list_labels(self) -> list[int]:
+        """Return the ids of the classes whose colours appear."""
+
+
 def choose_frame_seconds(frame_rate_hz: float, *, is_gif: bool) -> float:
     """Return how long each picture is shown, seconds; for a GIF the nearest that it can say."""
     if not is_gif:
@@ -34,7 +51,7 @@ def choose_frame_seconds(frame_rate_hz: float, *, is_gif: bool) -> float:
 
 
 def write_gif(
-    path: Path, animation: Animation, scale: Scale, *, frame_s: float, on_progress: OnProgress | None = None
+    path: Path, animation: MovingPictures, scale: Scale, *, frame_s: float, on_progress: OnProgress | None = None
 ) -> None:
     """Write an animation to `path` as a GIF that repeats, whole or not at all."""
     palette = _make_palette(animation, scale)
@@ -54,7 +71,7 @@ def write_gif(
         )
 
 
-def write_mp4(path: Path, animation: Animation, *, frame_s: float, on_progress: OnProgress | None = None) -> None:
+def write_mp4(path: Path, animation: MovingPictures, *, frame_s: float, on_progress: OnProgress | None = None) -> None:
     """Write an animation to `path` as MP4, MPEG-4 part 2, whole or not at all.
 
     Raises:
@@ -83,14 +100,14 @@ def write_mp4(path: Path, animation: Animation, *, frame_s: float, on_progress: 
             )
 
 
-def _count_off(animation: Animation, on_progress: OnProgress | None) -> Iterator[Image.Image]:
+def _count_off(animation: MovingPictures, on_progress: OnProgress | None) -> Iterator[Image.Image]:
     for number, image in enumerate(animation, start=1):
         yield image
         if on_progress is not None:
             on_progress(number, len(animation))
 
 
-def _make_palette(animation: Animation, scale: Scale) -> Image.Image:
+def _make_palette(animation: MovingPictures, scale: Scale) -> Image.Image:
     """Return the 256 colours that every picture of the GIF uses, so that a temperature never changes its colour."""
     levels = np.linspace(0, len(scale.colours) - 1, NUM_TEMPERATURES).round().astype(int)
     greys = np.linspace(INK, PAPER, _NUM_GREYS)

@@ -1,0 +1,1 @@
+"""What happened, told from what a model answers to window after window."""
