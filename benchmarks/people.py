@@ -171,10 +171,21 @@ def show_choice(dataset: ThermalDataset, recordings: Mapping[str, Recording], tr
             show_line(f"held out: {session}", pool(tried[best][name] for name in inside))
             if title == "tracker":
                 show_line("as shipped", pool(tried[WarmthSettings()][name] for name in inside))
+    show_head("one setting changed")
+    for settings, scores in tracked.items():
+        changed = [f"{name} {getattr(settings, name):g}" for name in CHOICES if differs(settings, name)]
+        if len(changed) < 2:
+            for session in sorted(set(dataset.sessions.values())):
+                inside = pool(score for name, score in scores.items() if dataset.sessions[name] == session)
+                show_line(f"{session}, {(changed or ['as shipped'])[0]}", inside)
     f1s = [pool(tried.values()).f1 for tried in tracked.values()]
     print(
         f"\nF1 of all {len(f1s)} settings, both sessions: {min(f1s):.3f} to {max(f1s):.3f}, median {np.median(f1s):.3f}"
     )
+
+
+def differs(settings: WarmthSettings, name: str) -> bool:
+    return bool(getattr(settings, name) != getattr(WarmthSettings(), name))
 
 
 def choose(f1s: Mapping[Choice, float]) -> Choice:

@@ -1,6 +1,7 @@
-"""Writes the measured tables of docs/performance.md: `thermalctl benchmark data` and `benchmark train`, in one run.
+"""Writes the measured tables of docs/performance.md: `thermalctl benchmark data`, `train` and `infer`, in one run.
 
     python benchmarks/performance.py --data DIR                    # prints them
+    python benchmarks/performance.py --data DIR --only infer       # one of them
     python benchmarks/performance.py --data DIR --write docs/performance.md
     python benchmarks/performance.py --data DIR --from FILE.json   # of a run that --json kept, as on another machine
 
@@ -20,6 +21,9 @@ from thermalctl.environment.quantities import format_bytes
 
 #: What stands around a table that is written anew.
 BEGIN, END = "<!-- measured: {} -->", "<!-- end -->"
+TABLES = ("data", "train", "infer")
+#: Models whose answers to a stream of hours are waited for.
+STREAMED = ("slowfast-tiny", "slowfast-small")
 Result = dict[str, Any]
 
 
@@ -27,6 +31,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="the dataset; it is only read")
     parser.add_argument("--device", default=None)
+    parser.add_argument("--only", choices=TABLES, help="one of the tables")
+    parser.add_argument("--hours", type=float, default=1.0, help="of the stream that each small model answers")
     parser.add_argument("--from", dest="kept", type=Path, help="results that --json kept; nothing is measured")
     parser.add_argument("--json", type=Path, help="where to keep the results")
     parser.add_argument("--write", type=Path, help="the page whose tables are replaced")
@@ -34,12 +40,14 @@ def main() -> int:
     if arguments.kept:
         results: dict[str, Result] = json.loads(arguments.kept.read_text(encoding="utf-8"))
     elif arguments.data:
-        results = {name: measure(name, arguments.data, arguments.device) for name in ("data", "train")}
+        wanted = [arguments.only] if arguments.only else list(TABLES)
+        results = {name: measure(name, arguments.data, arguments.device, arguments.hours) for name in wanted}
     else:
         parser.error("--data or --from")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
-    tables = {"data": format_data(results["data"]), "train": format_train(results["train"])}
+    formats = {"data": format_data, "train": format_train, "infer": format_infer}
+    tables = {name: formats[name](result) for name, result in results.items()}
     if arguments.write:
         page = arguments.write.read_text(encoding="utf-8")
         for name, table in tables.items():
@@ -50,12 +58,22 @@ def main() -> int:
     return 0
 
 
-def measure(name: str, data: Path, device: str | None) -> Result:
+def measure(name: str, data: Path, device: str | None, hours: float) -> Result:
     """Return what `thermalctl benchmark` measures."""
-    command = [sys.executable, "-m", "thermalctl", "benchmark", name, "--data", str(data), "--json"]
+    where = ["--data", str(data), *(["--device", device] if device else [])]
     print(f"benchmark {name} ...", file=sys.stderr)
-    done = subprocess.run([*command, *(["--device", device] if device else [])], stdout=subprocess.PIPE, check=True)
-    result: Result = json.loads(done.stdout)
+    result = run(name, *where)
+    if name == "infer" and hours:  # an hour of the full-size model's answers would take two hours
+        print(f"a stream of {hours:g} h ...", file=sys.stderr)
+        small = [part for config in STREAMED for part in ("--config", config)]
+        result["streams"] = run(name, *where, *small, "--precision", "fp32", "--hours", str(hours))["streams"]
+    return result
+
+
+def run(name: str, *arguments: str) -> Result:
+    """Return the result of a benchmark."""
+    command = [sys.executable, "-m", "thermalctl", "benchmark", name, *arguments, "--json"]
+    result: Result = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return result
 
 
@@ -103,6 +121,40 @@ def format_train(result: Result) -> str:
     how += f"rounds, {result['num_workers']} loader workers, {result['num_train']} clips an epoch, no validation"
     bounds = [f"- {row['name']} is bound by {row['bound_by']}." for row in result["rows"]]
     return "\n".join([*lines, "", f"{describe(result['machine'])}; {how}.", "", *bounds])
+
+
+def format_infer(result: Result) -> str:
+    """Return the runtimes as Markdown."""
+    lines = [
+        "| model | runtime | a window | windows/s | real time | of PyTorch's time | file |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in result["rows"]:
+        if row["problem"]:
+            lines.append(f"| {row['model']} | {row['runtime']} | | | | | {row['problem']} |")
+            continue
+        speedup = row["speedup"]
+        share = {"median": 1 / speedup["median"], "least": 1 / speedup["most"], "most": 1 / speedup["least"]}
+        lines.append(
+            f"| {row['model']} | {row['runtime']} | {1000 * row['window_s']:,.3g} ms "
+            f"| {row['windows_per_second']:.3g} | {row['real_time']:.3g} | {format_ratio(share)} "
+            f"| {format_bytes(row['num_bytes']) if row['num_bytes'] else ''} |"
+        )
+    how = f"{result['num_rounds']} rounds; onnxruntime {result['onnxruntime']}"
+    lines += ["", f"{describe(result['machine'])}; {how}."]
+    if result["streams"]:
+        lines += [
+            "",
+            "| stream | hours | answers | delay | longest | memory after 50 answers | the most | at the end |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+    for row in result["streams"]:
+        memory = " | ".join(f"{row[f'{when}_bytes'] / 2**20:.0f} MiB" for when in ("settled", "most", "last"))
+        lines.append(
+            f"| {row['model']} | {row['hours']:g} | {row['num_answers']:,} | {1000 * row['delay_s']:.3g} ms "
+            f"| {1000 * row['worst_delay_s']:.3g} ms | {memory} |"
+        )
+    return "\n".join(lines)
 
 
 def rate(result: Result, hours: float) -> float:

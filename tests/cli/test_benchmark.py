@@ -94,3 +94,34 @@ def test_data_is_measured(simulated_dataset: Path, thermalctl: Callable[..., Any
     ]
     assert [row["bytes_per_clip"] for row in rows] == [3 * 64 * 256 * 384, *[64 * 16 * 24 * 4] * 3] * 2
     assert all(row["speedup"]["median"] > 1 for row in rows if not row["name"].startswith("stock"))
+
+
+@pytest.mark.slow
+def test_answers_are_measured(simulated_dataset: Path, trained_run: Path, thermalctl: Callable[..., Any]) -> None:
+    command = ["benchmark", "infer", str(trained_run), "--data", str(simulated_dataset), "--device", "cpu"]
+    outcome = thermalctl(*command, "--rounds", "2", "--hours", "0.05")
+    assert outcome.code == 0, outcome.err
+    assert max(map(len, outcome.out.splitlines())) <= 80
+    result = json.loads(thermalctl(*command, "--rounds", "2", "--hours", "0.05", "--json").out)
+    runtimes = ["PyTorch", "onnxruntime fp32", "onnxruntime fp16", "onnxruntime int8"]
+    assert [row["runtime"] for row in result["rows"]] == runtimes
+    for row in result["rows"]:
+        assert row["windows_per_second"] == pytest.approx(1 / row["window_s"])
+        assert row["real_time"] == pytest.approx(0.8 / row["window_s"])  # 8 frames at 10 a second
+    sizes = [row["num_bytes"] for row in result["rows"]]
+    assert sizes[0] == 0
+    assert sizes[2] < sizes[1]
+    assert result["rows"][0]["speedup"]["median"] == 1
+    [stream] = result["streams"]
+    assert stream["num_answers"] == 1 + (1800 - 8) // 8  # three minutes of 10 frames a second, clips of 8
+    assert 0 < stream["delay_s"] <= stream["worst_delay_s"]
+    assert stream["last_bytes"] <= stream["most_bytes"] < 1.1 * stream["settled_bytes"]
+
+
+def test_model_with_random_weights_is_measured_too(simulated_dataset: Path, thermalctl: Callable[..., Any]) -> None:
+    outcome = thermalctl(
+        "benchmark", "infer", "--config", "slowfast-tiny", "--data", str(simulated_dataset), "--device", "cpu",
+        "--rounds", "1", "--precision", "fp32", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert [row["model"] for row in json.loads(outcome.out)["rows"]] == ["slowfast-tiny"] * 2

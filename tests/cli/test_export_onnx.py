@@ -309,7 +309,7 @@ def test_file_to_verify_must_be_there(here: Path) -> None:
 
 
 def test_file_that_is_another_model_is_exit_code_1(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import thermalctl.deploy.exporting as exporting
+    import thermalctl.deploy.making as exporting
 
     real = exporting.export_onnx
 

@@ -135,7 +135,8 @@ def export_onnx(
     Exit code 0 if the file was checked and holds, else 1.
     """
     from thermalctl.cli.export_display import show_export
-    from thermalctl.deploy.exporting import ExportOptions, run_export
+    from thermalctl.deploy.exporting import run_export
+    from thermalctl.deploy.making import ExportOptions
     from thermalctl.deploy.verifying import run_verification
 
     with show_stages("checking") as (on_progress, on_stage):

@@ -10,11 +10,10 @@ from pathlib import Path
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.deploy.card import card_path, write_card
 from thermalctl.deploy.clip_choice import choose_dataset, choose_split
-from thermalctl.deploy.export import ExportedModel, export_onnx, reduce_precision
-from thermalctl.deploy.exporters import DEFAULT_OPSET, choose_exporter
-from thermalctl.deploy.metadata import INPUT, FittedTemperature, InputKind, OutputName, Precision
+from thermalctl.deploy.export import ExportedModel
+from thermalctl.deploy.exporters import choose_exporter
+from thermalctl.deploy.making import ExportOptions, find_calibration_clips, make_file, make_reduced_file
 from thermalctl.deploy.quantize import expect_int8_opset
-from thermalctl.deploy.real_clips import RealClips, find_frame_size, find_rgb_shape
 from thermalctl.deploy.scaling import fit_scaling
 from thermalctl.deploy.training_facts import find_own_predictions, find_training_facts
 from thermalctl.deploy.verification import DEFAULT_TOLERANCE, Verification
@@ -25,36 +24,8 @@ from thermalctl.errors import RequestError
 from thermalctl.evaluation.predictions import Predictions
 from thermalctl.evaluation.runs import find_run
 
-#: Training clips on which the scales of int8 are measured.
-DEFAULT_CALIBRATION_CLIPS = 64
-
 OnNote = Callable[[str], None]
 OnStage = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportOptions:
-    """What is to be made of a model.
-
-    Attributes:
-        input_kind: what goes in: "raw" degrees, or the model's own input, "rgb".
-        frame_size: (H, W) of the sensor's frames; None for the dataset's.
-        opset: of the file's operators.
-        outputs: what comes out.
-        temperature: by which the logits are divided before the softmax.
-        fits_temperature: whether to fit one on the val clips instead.
-        precision: of the network.
-        num_calibration_clips: on how many training clips the scales of "int8" are measured, at most.
-    """
-
-    input_kind: InputKind = "raw"
-    frame_size: tuple[int, int] | None = None
-    opset: int = DEFAULT_OPSET
-    outputs: tuple[OutputName, ...] = ("probabilities",)
-    temperature: float = 1.0
-    fits_temperature: bool = False
-    precision: Precision = "fp32"
-    num_calibration_clips: int = DEFAULT_CALIBRATION_CLIPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,19 +106,20 @@ def run_export(
     fit = None
     if options.fits_temperature:
         on_stage("fitting the temperature")
-        fit = fit_scaling(judged or _score(restored, dataset, on_progress))
-    on_stage("exporting")
+        fit = fit_scaling(_find_fitting(judged, dataset) or _score(restored, dataset, on_progress))
+    clips = None
     with tempfile.TemporaryDirectory() as folder:
-        whole = output if options.precision == "fp32" else Path(folder, "fp32.onnx")
-        exported = _export(restored, whole, dataset, options, fit)
-        clips = None
-        if options.precision != "fp32":
-            clips = _find_calibration_clips(restored, dataset, exported, options)
+        on_stage("exporting")
+        before = Path(folder, "fp32.onnx") if options.precision != "fp32" else None
+        exported = make_file(restored, before or output, dataset, options, fit=fit)
+        if before is not None:
             on_stage("reducing")
-            exported = reduce_precision(whole, output, options.precision, (clip.to_inputs() for clip in clips or ()))
+            if dataset is not None and options.precision == "int8":
+                clips = find_calibration_clips(restored, dataset, exported, options)
+            exported = make_reduced_file(exported, output, options, clips)
+        on_stage("checking")
         verification = None
         if dataset is not None:
-            on_stage("checking")
             verification = verify_onnx(
                 output,
                 restored,
@@ -155,7 +127,7 @@ def run_export(
                 split=choose_split(dataset),
                 num_clips=num_clips,
                 tolerance=tolerance,
-                before=None if whole == output else whole,
+                before=before,
                 on_progress=on_progress,
             )
     card = write_card(
@@ -184,48 +156,15 @@ def _expect_free(output: Path, *, force: bool) -> None:
             raise RequestError(f"{file}: is there already", hint="--force replaces it; --output names another file")
 
 
+def _find_fitting(judged: Predictions | None, dataset: ThermalDataset | None) -> Predictions | None:
+    """Return predictions that a temperature can be fitted on: with logits, and of this dataset if there is one."""
+    if judged is None or judged.logits is None:
+        return None
+    is_same = dataset is None or judged.provenance.dataset_fingerprint == dataset.fingerprint()
+    return judged if is_same else None
+
+
 def _score(restored: RestoredModel, dataset: ThermalDataset | None, on_progress: OnProgress | None) -> Predictions:
     if dataset is None:
         raise RequestError("--temperature fit: needs clips to fit it on", hint="name a dataset with --data")
     return score_split(restored, dataset, choose_split(dataset), on_progress=on_progress)
-
-
-def _find_calibration_clips(
-    restored: RestoredModel, dataset: ThermalDataset | None, exported: ExportedModel, options: ExportOptions
-) -> RealClips | None:
-    if options.precision != "int8" or dataset is None:
-        return None
-    return RealClips(
-        restored,
-        dataset,
-        "train",
-        input_kind=options.input_kind,
-        frame_size=exported.inputs[INPUT][-2:] if options.input_kind == "raw" else None,
-        num_clips=options.num_calibration_clips,
-        is_tested=False,
-    )
-
-
-def _export(
-    restored: RestoredModel,
-    output: Path,
-    dataset: ThermalDataset | None,
-    options: ExportOptions,
-    fit: FittedTemperature | None,
-) -> ExportedModel:
-    frame_size, rgb_shape = options.frame_size, None
-    if dataset is not None and options.input_kind == "raw":
-        frame_size = frame_size or find_frame_size(dataset)
-    elif dataset is not None and restored.clip_spec is None:
-        rgb_shape = find_rgb_shape(restored, dataset, choose_split(dataset))
-    return export_onnx(
-        restored,
-        output,
-        frame_size=frame_size,
-        input_kind=options.input_kind,
-        rgb_shape=rgb_shape,
-        opset=options.opset,
-        outputs=options.outputs,
-        temperature=options.temperature if fit is None else fit.temperature,
-        fit=fit,
-    )
