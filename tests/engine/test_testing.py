@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.engine.config import complete_config
+from thermalctl.engine.config import complete_config, load_config
 from thermalctl.engine.exposure import find_exposure
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.restore import restore_model
@@ -23,6 +23,7 @@ from thermalctl.engine.soup import mix_soup
 from thermalctl.engine.testing import TestOptions, run_test
 from thermalctl.engine.train import train
 from thermalctl.errors import CheckpointError, NotHeldError, RequestError
+from thermalctl.evaluation.frames_of_people import find_label_probabilities
 from thermalctl.evaluation.predictions import read_predictions
 
 
@@ -168,3 +169,40 @@ def test_checkpoint_can_be_chosen_by_its_epoch(run: Path, dataset: ThermalDatase
 def test_soup_of_one_is_refused() -> None:
     with pytest.raises(RequestError, match="--soup: there is one model only"):
         TestOptions(soup=True)
+
+
+@pytest.fixture(scope="module")
+def run_of_people(simulated_dataset: Path, small: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work_dir = tmp_path_factory.mktemp("people") / "run"
+    options = TrainOptions(epochs=1, device="cpu", target="person", overrides=small | {"clip.input_size": (16, 16)})
+    dataset = load_dataset(DatasetLayout(simulated_dataset))
+    cfg = complete_config(load_config("slowfast-tiny"), options, dataset, work_dir=work_dir, device="cpu")
+    train(cfg, on_event=lambda event: None)
+    return work_dir
+
+
+def test_model_of_people_judges_keyframes_by_everyone_in_them(run_of_people: Path, simulated_dataset: Path) -> None:
+    dataset = load_dataset(DatasetLayout(simulated_dataset))
+    _, people = run_test(run_of_people, TestOptions(baselines=False), device="cpu")
+    result, frames = run_test(run_of_people, TestOptions(judges_frames=True), device="cpu")
+    assert result.predictions.name == "predictions_val_frames.npz"
+    samples = dataset.samples("val", "frame")
+    assert frames.sample_ids == tuple(sample.sample_id for sample in samples)
+    assert frames.labels.tolist() == [sample.label for sample in samples]
+    assert (frames.protocol.target, frames.protocol.num_trained) == ("frame", 0)
+    assert frames.train_counts is not None
+    assert frames.train_counts.sum() == len(dataset.samples("train", "frame"))
+    assert "trees on frames" in frames.references
+    for row, sample_id in enumerate(frames.sample_ids):
+        inside = [index for index, name in enumerate(people.sample_ids) if name.partition("#")[0] == sample_id]
+        np.testing.assert_allclose(frames.scores[row], find_label_probabilities(people.scores[inside]))
+
+
+def test_keyframes_of_trained_people_were_trained_on(run_of_people: Path) -> None:
+    with pytest.raises(NotHeldError, match="12 of the 12 clips of train were trained on"):
+        run_test(run_of_people, TestOptions(split="train", judges_frames=True), device="cpu")
+
+
+def test_model_of_frames_is_not_asked_for_people(trained_run: Path) -> None:
+    with pytest.raises(RequestError, match="--target frame: this model judges whole frames"):
+        run_test(trained_run, TestOptions(judges_frames=True), device="cpu")

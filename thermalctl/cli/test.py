@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -52,6 +52,14 @@ def test(
     baselines: Annotated[
         bool, typer.Option(help="Answer also what needs no network, for the report; takes some seconds.")
     ] = True,
+    target: Annotated[
+        Literal["frame"] | None,
+        typer.Option(
+            "--target",
+            help="Of a model of people: judge whole keyframes by what it says of everyone in them.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigOption = None,
     device: DeviceOption = None,
     batch_size: Annotated[int, typer.Option(metavar="N", help="Clips per step.", min=1)] = 4,
@@ -81,6 +89,7 @@ def test(
         soup=soup,
         allow_seen=allow_seen,
         baselines=baselines,
+        judges_frames=target == "frame",
         config=config,
         batch_size=batch_size,
         num_workers=num_workers or 0,

@@ -50,7 +50,13 @@ class Exposure:
 
 
 def find_exposure(
-    restored: RestoredModel, dataset: ThermalDataset, split: str, *, num_frames: int, window_s: float | None
+    restored: RestoredModel,
+    dataset: ThermalDataset,
+    split: str,
+    *,
+    num_frames: int,
+    window_s: float | None,
+    judges_frames: bool = False,
 ) -> Exposure:
     """Return what a model has seen of a split.
 
@@ -64,16 +70,18 @@ def find_exposure(
         split: what is judged.
         num_frames: T, frames in a clip.
         window_s: length of a uniformly sampled clip, seconds; None for consecutive frames.
+        judges_frames: whether a model of people judges whole keyframes, by everyone in them.
 
     Raises:
         DatasetError: if there is no such split.
     """
-    target = restored.clip_spec.target if restored.clip_spec else "frame"
+    target = restored.clip_spec.target if restored.clip_spec and not judges_frames else "frame"
     samples = dataset.samples(split, target)
     protocol = describe_protocol(dataset, num_frames, window_s=window_s, split=split, target=target)
     if len(restored.trained_clips) and restored.trained_dataset != dataset.fingerprint():
         return _recognise(restored, dataset, samples, protocol.split_rule)
-    ids = set(restored.trained_ids)
+    # A person's id begins with that of their keyframe.
+    ids = {trained.partition("#")[0] if judges_frames else trained for trained in restored.trained_ids}
     is_known = bool(ids) or protocol.num_overlapping > 0
     return Exposure(
         num_clips=len(samples),

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import torch
 
+from thermalctl.clip_spec import Target
 from thermalctl.dataset.layout import find_dataset
-from thermalctl.dataset.samples import ThermalDataset, load_dataset
-from thermalctl.engine.exposure import find_exposure
+from thermalctl.dataset.samples import ThermalDataset, count_classes, load_dataset
+from thermalctl.engine.exposure import Exposure, find_exposure, record_protocol
 from thermalctl.engine.restore import RestoredModel, find_checkpoint, restore_model
 from thermalctl.engine.score import OnProgress, check_classes, find_clip_length, find_views, score_split
 from thermalctl.engine.soup import mix_soup
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import RequestError
 from thermalctl.evaluation.ensembling import average_predictions
+from thermalctl.evaluation.frames_of_people import judge_frames
 from thermalctl.evaluation.metrics import Metrics, compute_metrics, rank_classes
 from thermalctl.evaluation.predictions import Predictions, write_predictions
-from thermalctl.evaluation.references import answer_references
+from thermalctl.evaluation.references import ReferenceAnswers, answer_references
 from thermalctl.evaluation.runs import find_run, find_trained_dataset_folder
 from thermalctl.files import replace_file
 
@@ -58,6 +60,7 @@ class TestOptions:
         soup: average the weights of all these instead.
         allow_seen: score clips that were trained on too.
         baselines: also answer what needs no network.
+        judges_frames: of a model of people, judge whole keyframes by what it says of everyone in them.
         config: a configuration to use instead of the checkpoint's own.
         batch_size: clips at once.
         num_workers: processes that read clips.
@@ -74,6 +77,7 @@ class TestOptions:
     soup: bool = False
     allow_seen: bool = False
     baselines: bool = True
+    judges_frames: bool = False
     config: str | None = None
     batch_size: int = 4
     num_workers: int = 0
@@ -86,7 +90,8 @@ class TestOptions:
     def file_name(self) -> str:
         """What the predictions are called in the work dir."""
         kind = "soup" if self.soup else "ensemble" if self.ensemble else ""
-        return "_".join(filter(None, ("predictions", self.split, kind, "tta" if self.tta else ""))) + ".npz"
+        how = ("frames" if self.judges_frames else "", kind, "tta" if self.tta else "")
+        return "_".join(filter(None, ("predictions", self.split, *how))) + ".npz"
 
 
 def run_test(
@@ -153,8 +158,7 @@ def _predict(
 ) -> Predictions:
     for restored in models:
         check_classes(restored, dataset)
-        num_frames, window_s = find_clip_length(restored)
-        exposure = find_exposure(restored, dataset, options.split, num_frames=num_frames, window_s=window_s)
+        exposure = _find_exposure(restored, dataset, options)
         if not options.allow_seen:
             exposure.check_unseen(options.split)
         elif exposure.num_trained:
@@ -169,31 +173,65 @@ def _predict(
     if options.soup:
         models = [mix_soup(models)]
     num_frames, window_s = find_clip_length(models[0])
-    target = models[0].clip_spec.target if models[0].clip_spec else "frame"
+    target: Target = models[0].clip_spec.target if models[0].clip_spec else "frame"
+    if options.judges_frames and target == "frame":
+        raise RequestError("--target frame: this model judges whole frames", hint="leave it out")
+    judged: Target = "frame" if options.judges_frames else target
     references = (
-        answer_references(dataset, options.split, target=target, num_frames=num_frames, window_s=window_s)
+        answer_references(dataset, options.split, target=judged, num_frames=num_frames, window_s=window_s)
         if options.baselines
         else ()
     )
-    members = [
-        score_split(
-            restored,
-            dataset,
-            options.split,
-            device=device,
-            batch_size=options.batch_size,
-            num_workers=options.num_workers,
-            views=find_views(restored) if options.tta else (),
-            references=references,
-            on_progress=on_progress,
-        )
-        for restored in models
-    ]
+    members = [_score(restored, dataset, options, device, references, on_progress) for restored in models]
     predictions = average_predictions(members) if len(members) > 1 else members[0]
     if options.soup:
         named = tuple(f"{restored.path} {restored.sha256}" for restored in others)
         predictions = replace(predictions, provenance=replace(predictions.provenance, others=named))
     return predictions
+
+
+def _score(
+    restored: RestoredModel,
+    dataset: ThermalDataset,
+    options: TestOptions,
+    device: str,
+    references: tuple[ReferenceAnswers, ...],
+    on_progress: OnProgress | None,
+) -> Predictions:
+    """Return what one model says of the split: of its clips, or of keyframes by the people in them."""
+    predictions = score_split(
+        restored,
+        dataset,
+        options.split,
+        device=device,
+        batch_size=options.batch_size,
+        num_workers=options.num_workers,
+        views=find_views(restored) if options.tta else (),
+        references=() if options.judges_frames else references,
+        on_progress=on_progress,
+    )
+    if not options.judges_frames:
+        return predictions
+    protocol = record_protocol(restored, _find_exposure(restored, dataset, options), options.split)
+    return judge_frames(
+        predictions,
+        dataset.samples(options.split, "frame"),
+        protocol=replace(protocol, target="frame"),
+        train_counts=count_classes(dataset.samples("train", "frame"), dataset.num_classes),
+        references=references,
+    )
+
+
+def _find_exposure(restored: RestoredModel, dataset: ThermalDataset, options: TestOptions) -> Exposure:
+    num_frames, window_s = find_clip_length(restored)
+    return find_exposure(
+        restored,
+        dataset,
+        options.split,
+        num_frames=num_frames,
+        window_s=window_s,
+        judges_frames=options.judges_frames,
+    )
 
 
 def dump_for_mmaction(path: Path, predictions: Predictions) -> None:
