@@ -71,10 +71,10 @@ def test_folder_is_written_once_and_then_skipped(
 ) -> None:
     arguments = (simulated_dataset / "frames", "--model", trained_run, "--output", tmp_path, "--format", "csv,coco")
     assert run(*arguments).returncode == 0
-    assert len(list(tmp_path.glob("*.csv"))) == len(list(tmp_path.glob("*.coco.json"))) == 4
+    assert len(list(tmp_path.glob("*.answers.csv"))) == len(list(tmp_path.glob("*.coco.json"))) == 4
     again = run(*arguments)
     assert again.returncode == 0
-    assert b"4 recordings finished before" in again.stderr
+    assert b"4 recordings finished before, with the same options" in again.stderr
     other = run(*arguments, "--stride", 4)
     assert other.returncode == 2
     assert b"was predicted with stride_frames 8, not 4" in other.stderr

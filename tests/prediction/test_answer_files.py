@@ -40,7 +40,7 @@ def write(path: Path) -> Path:
 
 
 def test_table_has_a_row_for_each_answer(tmp_path: Path) -> None:
-    with write(tmp_path / "R1.csv").open(newline="", encoding="utf-8") as file:
+    with write(tmp_path / "R1.answers.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["class"] for row in rows] == ["lying, at risk", "lying, at risk", ""]
     assert [row["person"] for row in rows] == ["", "3", ""]
@@ -51,7 +51,7 @@ def test_table_has_a_row_for_each_answer(tmp_path: Path) -> None:
 
 
 def test_json_lines_begin_with_what_they_are_about(tmp_path: Path) -> None:
-    first, *records = map(json.loads, write(tmp_path / "R1.jsonl").read_text(encoding="utf-8").splitlines())
+    first, *records = map(json.loads, write(tmp_path / "R1.answers.jsonl").read_text(encoding="utf-8").splitlines())
     assert first == {"about": {"model": "m.onnx", "classes": list(CLASSES)}}
     assert [record["window"] for record in records] == [0, 1, 2]
     assert records[1]["box"] == [0.5, 0.25, 0.125, 0.5]
@@ -62,7 +62,7 @@ def test_json_lines_begin_with_what_they_are_about(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [1, 2, 1024])
 def test_hdf5_has_arrays_of_all_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(answer_files, "_BLOCK", block)
-    with h5py.File(write(tmp_path / "R1.h5")) as file:
+    with h5py.File(write(tmp_path / "R1.answers.h5")) as file:
         assert file["window"][:].tolist() == [0, 1, 2]
         assert file["person"][:].tolist() == [-1, 3, -1]
         np.testing.assert_array_equal(file["probabilities"][:], [[0.25, 0.75], [0.25, 0.75], [np.nan, np.nan]])
@@ -70,7 +70,7 @@ def test_hdf5_has_arrays_of_all_answers(tmp_path: Path, monkeypatch: pytest.Monk
         assert json.loads(file.attrs["about"])["classes"] == list(CLASSES)
 
 
-@pytest.mark.parametrize("name", ["R1.csv", "R1.jsonl", "R1.h5"])
+@pytest.mark.parametrize("name", ["R1.answers.csv", "R1.answers.jsonl", "R1.answers.h5"])
 def test_file_that_is_broken_off_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(KeyboardInterrupt), AnswerFile(tmp_path / name, CLASSES, {}) as file:
         file.write(ANSWERS[0])

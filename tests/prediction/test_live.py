@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from thermalctl.deploy.clip_models import ModelChoice, find_model
+from thermalctl.prediction import live as live_module
 from thermalctl.prediction.live import LivePrediction
 from thermalctl.prediction.options import PredictOptions
 from thermalctl.prediction.recording import predict_recording
@@ -41,7 +42,7 @@ def test_stream_has_the_answers_of_the_recording(trained_run: Path, simulated_da
         each for each in live.follow(ArrivingFrames(io.BytesIO(lines), "ndjson")) if isinstance(each, WindowAnswer)
     ]
     predict_recording(model, path, PredictOptions(formats=("jsonl",)), output=tmp_path)
-    _, *recorded = map(json.loads, (tmp_path / f"{path.stem}.jsonl").read_text().splitlines())
+    _, *recorded = map(json.loads, (tmp_path / f"{path.stem}.answers.jsonl").read_text().splitlines())
     assert [answer.keyframe for answer in answers] == [record["keyframe"] for record in recorded]
     for answer, record in zip(answers, recorded, strict=True):
         assert answer.probabilities is not None
@@ -123,3 +124,20 @@ def test_any_row_of_faults_gives_answers_to_real_frames_only(make_model: Callabl
         else:
             assert answer.probabilities is not None
             assert np.isfinite(answer.probabilities).all()
+
+
+def test_sensor_that_sends_only_refused_frames_is_as_good_as_silent(
+    make_model: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(live_module.time, "monotonic", lambda: now_s)
+
+    def send() -> Iterator[ArrivedFrame]:
+        nonlocal now_s
+        yield from make_frames(5)
+        for _ in range(20):
+            now_s += 0.5
+            yield ArrivedFrame(np.zeros((9, 9), dtype=np.float32), 600)
+
+    found = list(LivePrediction(make_model(frame_size=(2, 3)), "stream", OPTIONS).follow(send()))
+    assert [each.cause for each in found if isinstance(each, Interruption)] == ["silence"]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from thermalctl.dataset.frame_hashes import hash_values
 from thermalctl.errors import RecordingError, RequestError
+from thermalctl.events.files import read_events
 from thermalctl.events.rules import EventRule
 from thermalctl.prediction.options import PredictOptions
 from thermalctl.prediction.recording import predict_recording
@@ -86,7 +87,9 @@ def test_files_and_pictures_are_written(make_model: Callable[..., Any], path: Pa
     options = replace(OPTIONS, formats=("csv", "jsonl", "hdf5", "coco"), pictures=("timeline", "animation"))
     found = predict_recording(make_model(), path, options, output=tmp_path / "out")
     names = {file.name for file in found.files}
-    assert names == {"R1.csv", "R1.jsonl", "R1.h5", "R1.coco.json", "R1.timeline.png", "R1.gif"}
+    assert names == {
+        "R1.answers.csv", "R1.answers.jsonl", "R1.answers.h5", "R1.coco.json", "R1.timeline.png", "R1.gif"
+    }  # fmt: skip
     assert {file.name for file in (tmp_path / "out").iterdir()} == names
     with Image.open(tmp_path / "out" / "R1.gif") as film:
         assert film.n_frames == 20  # 3.9 s, five pictures a second
@@ -127,3 +130,28 @@ def test_frames_that_were_trained_on_are_counted(
     assert predict_recording(model, path, OPTIONS).num_trained is None
     model.trained_frames = frozenset(hash_values(frame_c) for frame_c in recording.frames_c[10:25])
     assert predict_recording(model, path, OPTIONS).num_trained == 15
+
+
+def test_answers_beside_their_recording_leave_it_alone(make_model: Callable[..., Any], path: Path) -> None:
+    before = path.read_bytes()
+    options = replace(OPTIONS, formats=("csv", "jsonl", "hdf5", "coco"))
+    found = predict_recording(make_model(), path, options, output=path.parent)
+    assert path.read_bytes() == before
+    assert path not in found.files
+
+
+def test_what_a_killed_process_left_is_removed(make_model: Callable[..., Any], path: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    for name in (".R1.answers.csv.abc.csv", ".R1.coco.json.x1.json", ".R10.answers.csv.abc.csv"):
+        (output / name).touch()
+    predict_recording(make_model(), path, OPTIONS, output=output)
+    assert sorted(file.name for file in output.iterdir()) == [".R10.answers.csv.abc.csv", "R1.answers.csv"]
+
+
+def test_recording_without_a_window_has_a_file_of_events_in_its_name(
+    make_model: Callable[..., Any], path: Path, tmp_path: Path
+) -> None:
+    rule = EventRule(name="hot", classes=("high",), start_above=0.5, end_below=0.4, for_s=5)
+    predict_recording(make_model(num_frames=100), path, OPTIONS, rules=[rule], output=tmp_path / "out")
+    assert read_events(tmp_path / "out" / "R1.events.jsonl").recording == "R1"

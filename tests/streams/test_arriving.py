@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -60,6 +59,9 @@ def test_unit_is_made_degrees() -> None:
         (line(timestamp_ms=1, frame="x"), "no frame"),
         (line(timestamp_ms=1, frame=[]), "no frame"),
         (line(timestamp_ms=1, frame=[["1.5", {}]]), "no frame"),
+        (line(timestamp_ms=1, frame=[["21.5", "22.5"]]), "no frame"),
+        (line(timestamp_ms=1, frame=[[True, False]]), "no frame"),
+        (line(timestamp_ms=1, frame=[[None, "x"]]), "no frame"),
         (line(timestamp_ms="now", frame=FRAME), "no time"),
         (line(timestamp_ms=-5, frame=FRAME), "no time"),
         (line(timestamp_ms=True, frame=FRAME), "no time"),
@@ -121,17 +123,16 @@ def test_silence_is_told_while_nothing_comes() -> None:
         assert any(isinstance(next(arrivals), ArrivedFrame) for _ in range(5))
 
 
-def test_sender_has_to_wait_where_frames_are_not_taken() -> None:
-    lines = line(timestamp_ms=1, frame=FRAME)
-    sent = 0
+def test_what_is_no_frame_is_as_good_as_nothing() -> None:
+    arrivals = list(ArrivingFrames(io.BytesIO(line(timestamp_ms=1, frame=FRAME) + b"garbage\n" * 3), "ndjson"))
+    assert [type(arrival) for arrival in arrivals] == [ArrivedFrame, Silence, Silence, Silence]
 
-    class Endless(io.RawIOBase):
-        def readline(self, size: int | None = -1) -> bytes:
-            nonlocal sent
-            sent += 1
-            return lines
 
-    arrivals = iter(ArrivingFrames(Endless(), "ndjson"))  # type: ignore[arg-type]
-    next(arrivals)
-    time.sleep(0.2)
-    assert sent < 300
+def test_time_that_is_null_is_that_of_arrival() -> None:
+    [frame], _ = read(line(timestamp_ms=None, frame=FRAME), clock=lambda: 7.0)
+    assert frame.timestamp_ms == 7000
+
+
+def test_number_too_large_for_float32_is_a_lost_pixel() -> None:
+    [frame], _ = read(line(timestamp_ms=1, frame=[[1e300, 21.0]]))
+    assert np.isinf(frame.frame_c).tolist() == [[True, False]]

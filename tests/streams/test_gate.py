@@ -42,9 +42,13 @@ def test_frame_of_another_size_is_refused_and_counted_in_the_numbers() -> None:
     assert gate.refused == {"wrong size": 1}
 
 
-def test_size_of_the_first_frame_is_expected_of_all_where_none_was_told() -> None:
+def test_size_on_which_two_frames_in_a_row_agree_is_expected_where_none_was_told() -> None:
     gate = FrameGate()
-    assert len([*gate.accept(make_frame((3, 3)), 0), *gate.accept(make_frame(), 10)]) == 1
+    sizes = [(1, 1), (4, 6), (3, 3), (4, 6), (4, 6), (3, 3), (4, 6)]
+    items = [item for time_ms, size in enumerate(sizes) for item in gate.accept(make_frame(size), time_ms)]
+    assert [(item.number, item.timestamp_ms) for item in items if isinstance(item, Frame)] == [(3, 3), (4, 4), (6, 6)]
+    assert gate.frame_size == (4, 6)
+    assert gate.refused == {"wrong size": 4}
 
 
 @pytest.mark.parametrize("shape", [(24,), (2, 4, 6), (0, 6)])
@@ -57,7 +61,7 @@ def test_what_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
 def test_pixel_that_is_not_a_number_makes_its_frame_incomplete() -> None:
     frame_c = make_frame()
     frame_c[1, 2], frame_c[3, 3] = np.nan, np.inf
-    [item] = FrameGate().accept(frame_c, 0)
+    [item] = FrameGate((4, 6)).accept(frame_c, 0)
     assert isinstance(item, Frame)
     assert item.is_incomplete
     assert np.isfinite(item.frame_c).all()
@@ -108,7 +112,7 @@ def test_frozen_sensor_is_refused_and_interrupts_once() -> None:
 
 
 def test_silence_interrupts_once_until_frames_come_again() -> None:
-    gate = FrameGate(max_gap_s=5)
+    gate = FrameGate((4, 6), max_gap_s=5)
     accept_all(gate, [1000])
     assert not list(gate.wait(4.9))
     assert list(gate.wait(5.5)) == [Interruption(start_ms=1000, end_ms=6500, cause="silence")]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -308,6 +309,15 @@ def _predict_single(
         console.print_unwrapped(str(picture))
 
 
+def _open_stdin() -> IO[bytes]:
+    """Return standard input without a buffer, see `streams.records`; what has no file behind it is taken as it is."""
+    try:
+        number = sys.stdin.fileno()
+    except OSError:
+        return sys.stdin.buffer
+    return cast("IO[bytes]", FileIO(number, closefd=False))
+
+
 def _predict_stream(choice: ModelChoice, stream: Literal["ndjson", "raw"], options: PredictOptions) -> None:
     from thermalctl.cli.prediction_display import describe_stream, print_record
     from thermalctl.prediction.live import LivePrediction
@@ -320,7 +330,7 @@ def _predict_stream(choice: ModelChoice, stream: Literal["ndjson", "raw"], optio
         )
     model = choice.load()
     frames = ArrivingFrames(
-        sys.stdin.buffer,
+        _open_stdin(),
         stream,
         frame_size=options.imports.frame_size or model.frame_size,
         unit=options.imports.unit or Unit.CELSIUS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,10 +39,10 @@ def show_many(result: ManyPredicted, options: PredictOptions) -> None:
     if len(result.predicted) == 1 and not result.skipped:
         _show_recording(result.predicted[0], options)
     elif result.predicted:
-        _show_table(result.predicted)
+        _show_table(result.predicted, options)
     if result.skipped:
         console.print_note(
-            f"{console.count(len(result.skipped), 'recording')} finished before; --force predicts them anew"
+            f"{console.count(len(result.skipped), 'recording')} finished before, with the same options; --force predicts anew"
         )
     for problem in result.problems:
         console.print_unwrapped(f"failed: {problem.message}")
@@ -100,8 +101,9 @@ def _show_events(found: PredictedRecording) -> None:
         console.print_line(f"{short} it began, but no alarm was raised: too short, or in a cool-down", style="dim")
 
 
-def _show_table(predicted: Sequence[PredictedRecording]) -> None:
-    numbers = ("length", "windows", "gaps")
+def _show_table(predicted: Sequence[PredictedRecording], options: PredictOptions) -> None:
+    with_events = options.events is not None
+    numbers = ("length", "windows", "gaps", *(("alarms",) if with_events else ()))
     table = console.plain_table("recording", *numbers, "mostly", right=numbers)
     for found in predicted:
         counts: dict[str, int] = {}
@@ -117,9 +119,18 @@ def _show_table(predicted: Sequence[PredictedRecording]) -> None:
             format_time(round(1000 * found.seconds)),
             f"{found.num_windows:,}",
             str(found.num_interruptions),
+            *((str(sum(event.raised_ms is not None for event in found.events)),) if with_events else ()),
             Text(mostly),
         )
     console.print_table(table)
+    for found in predicted:
+        for remark in _list_remarks(found):
+            console.print_line(f"{found.recording}: {remark}", style="dim")
+    folders = {str(file.parent) for found in predicted for file in found.files}
+    for folder in sorted(folders):
+        console.print_unwrapped(f"{sum(len(found.files) for found in predicted)} files in {folder}")
+    if with_events and folders:
+        console.print_unwrapped(f"next: thermalctl report --events {shlex.quote(min(folders))} --data DATASET")
 
 
 def _describe_length(found: PredictedRecording) -> str:
@@ -132,7 +143,7 @@ def _describe_length(found: PredictedRecording) -> str:
 def _list_remarks(found: PredictedRecording) -> Iterator[str]:
     if found.num_incomplete:
         share = 100 * found.num_incomplete / found.num_frames
-        yield f"{found.num_incomplete:,} frames ({share:.1f} %) are incomplete; each was repaired from its neighbours"
+        yield f"{found.num_incomplete:,} frames ({share:.1f} %) are incomplete"
     for why, number in found.num_refused.items():
         yield f"{console.count(number, 'frame')} refused: {why}"
     if found.num_interruptions:
@@ -189,20 +200,21 @@ def print_record(found: WindowAnswer | Interruption | Change, classes: Sequence[
 def describe_stream(live: LivePrediction, frames: ArrivingFrames) -> Iterator[str]:
     """Yield what is to be said of a stream that has ended."""
     gate = live.gate
-    yield f"the stream ended: {gate.num_frames:,} frames, {console.count(live.num_answers, 'answer')}"
+    yield f"the stream ended: {console.count(gate.num_frames, 'frame')}, {console.count(live.num_answers, 'answer')}"
     if gate.num_incomplete:
-        yield f"{console.count(gate.num_incomplete, 'frame')} incomplete, repaired from their neighbours"
-    for why, number in (*gate.refused.items(), *frames.unreadable.items()):
-        yield f"{number:,} refused: {why}"
+        yield f"{console.count(gate.num_incomplete, 'frame')} incomplete"
+    for why, number in gate.refused.items():
+        yield f"{console.count(number, 'frame')} refused: {why}"
+    for cause, number in frames.unreadable.items():
+        yield f"{console.count(number, 'line')} passed over: {cause}"
     if live.num_unjudged:
         yield f"{console.count(live.num_unjudged, 'frame')} in stretches too short to be judged"
 
 
 def format_time(milliseconds: int) -> str:
-    """Return a length of time as 0:05.3, 1:02:30: minutes and seconds with tenths below ten minutes, else hours too."""
-    seconds = abs(milliseconds) / 1000
-    if seconds < 600:
-        tenths = round(10 * seconds)
+    """Return a length of time as 0:05.3, minutes and seconds, or from an hour on as 1:02:30."""
+    tenths = round(abs(milliseconds) / 100)
+    if tenths < 36_000:
         return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
-    whole = round(seconds)
+    whole = round(tenths / 10)
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

@@ -18,7 +18,8 @@ from thermalctl.files import replace_file
 from thermalctl.streams.answers import WindowAnswer
 
 AnswerFormat = Literal["csv", "jsonl", "hdf5"]
-SUFFIXES: dict[AnswerFormat, str] = {"csv": ".csv", "jsonl": ".jsonl", "hdf5": ".h5"}
+#: Never those of a recording: answers may be written beside it.
+SUFFIXES: dict[AnswerFormat, str] = {"csv": ".answers.csv", "jsonl": ".answers.jsonl", "hdf5": ".answers.h5"}
 
 #: Columns of a table before those of the classes' probabilities.
 COLUMNS = (
@@ -62,16 +63,17 @@ class AnswerFile:
         self._make = writers[path.suffix]
         self._classes = classes
         self._about = about
-        self._stack = ExitStack()
 
     def write(self, answer: WindowAnswer) -> None:
         """Write the next answer."""
         self._writer.write(answer)
 
     def __enter__(self) -> Self:
-        temporary = self._stack.enter_context(replace_file(self.path))
-        self._writer = self._make(temporary, self._classes, self._about)
-        self._stack.callback(self._writer.close)
+        with ExitStack() as opening:
+            temporary = opening.enter_context(replace_file(self.path))
+            self._writer = self._make(temporary, self._classes, self._about)
+            opening.callback(self._writer.close)
+            self._stack = opening.pop_all()
         return self
 
     def __exit__(

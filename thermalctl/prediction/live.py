@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from thermalctl.deploy.clip_models import ClipModel
@@ -59,8 +60,14 @@ class LivePrediction:
         yield from self._watcher.finish()
 
     def _let_through(self, arrivals: Iterable[ArrivedFrame | Silence]) -> Iterator[Item]:
+        heard_s = time.monotonic()
         for arrival in arrivals:
             if isinstance(arrival, Silence):
                 yield from self.gate.wait(arrival.seconds)
-            else:
-                yield from self.gate.accept(arrival.frame_c, arrival.timestamp_ms)
+                continue
+            num_frames = self.gate.num_frames
+            yield from self.gate.accept(arrival.frame_c, arrival.timestamp_ms)
+            if self.gate.num_frames > num_frames:
+                heard_s = time.monotonic()
+            else:  # frames that are refused are as good as none
+                yield from self.gate.wait(time.monotonic() - heard_s)

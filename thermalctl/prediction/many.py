@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -12,9 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from thermalctl.deploy.clip_models import ClipModel, ModelChoice
-from thermalctl.errors import RequestError, ThermalctlError
+from thermalctl.errors import NotHeldError, RequestError, ThermalctlError
 from thermalctl.events.rules import EventRule
-from thermalctl.files import write_json
+from thermalctl.files import hash_file, write_json
 from thermalctl.prediction.options import PredictOptions
 from thermalctl.prediction.recording import OnProgress, PredictedRecording, predict_recording
 from thermalctl.recordings.names import name_recording
@@ -109,25 +111,36 @@ def is_finished(output: Path, recording: Path, settings: Mapping[str, Any]) -> b
     """Return whether a recording was predicted with these settings, and what was written is there.
 
     Raises:
-        RequestError: if it was predicted with others.
+        RequestError: if it was predicted with others, or another recording of that name was.
     """
     path = find_record(output, recording)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        found, files = record["settings"], [output / name for name in record["files"]]
+        found, files = dict(record["settings"]), [output / name for name in record["files"]]
+        content = record["recording_sha256"]
     except FileNotFoundError:
         return False
     except (ValueError, TypeError, KeyError) as error:
         raise RequestError(f"{path}: is no record of a prediction", hint="--force predicts it anew") from error
+    name, hint = name_recording(recording), "--force replaces it; --output names another folder"
     wanted = json.loads(json.dumps(settings))
-    if found != wanted:
-        different = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    different = [key for key in {**wanted, **found} if found.get(key) != wanted.get(key)]
+    if different:
         key = different[0]
         raise RequestError(
-            f"{output}: {name_recording(recording)} was predicted with {key} {found.get(key)}, not {wanted.get(key)}",
-            hint="--force replaces it; --output names another folder",
+            f"{output}: {name} was predicted with {key} {found.get(key)}, not {wanted.get(key)}", hint=hint
         )
+    if content != hash_recording(recording):
+        raise RequestError(f"{output}: another recording of the name {name} was predicted into it", hint=hint)
     return all(file.exists() for file in files)
+
+
+def hash_recording(recording: Path) -> str:
+    """Return the SHA-256 of a recording's file, or of all files of a folder of frames."""
+    if recording.is_file():
+        return hash_file(recording)
+    inside = sorted(path for path in recording.iterdir() if path.is_file())
+    return hashlib.sha256("".join(f"{path.name} {hash_file(path)}\n" for path in inside).encode()).hexdigest()
 
 
 def find_record(output: Path, recording: Path) -> Path:
@@ -162,7 +175,13 @@ def _run(
         stack.callback(pool.shutdown, cancel_futures=True)
         futures = {pool.submit(_predict_here, path, options, output, settings): path for path in recordings}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool as error:
+                raise NotHeldError(
+                    f"{futures[future]}: a process that predicted was killed, as where memory is short",
+                    hint="the same command goes on with what is not finished; take fewer --workers",
+                ) from error
 
 
 class _Equipment(NamedTuple):
@@ -181,10 +200,15 @@ def _predict_one(
     model, rules = equipment
     try:
         predicted = predict_recording(model, path, options, rules=rules, output=output, about=settings)
+        if output is not None:
+            files = [file.name for file in predicted.files]
+            record = {"settings": settings, "files": files, "recording_sha256": hash_recording(path)}
+            write_json(find_record(output, path), record)
     except ThermalctlError as error:
         return Problem(path=path, message=error.message, hint=error.hint)
-    if output is not None:
-        write_json(find_record(output, path), {"settings": settings, "files": [file.name for file in predicted.files]})
+    except OSError as error:  # a full disk, say; it has no file's name
+        where = error.filename or output or path
+        return Problem(path=path, message=f"{where}: {error.strerror}", hint="is the disk full? may you write there?")
     return predicted
 
 

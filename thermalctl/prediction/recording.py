@@ -124,6 +124,8 @@ def predict_recording(
     )
     tally = _Tally(trained_frames=model.trained_frames)
     watcher = EventWatcher(rules, model.classes, target=find_target(model.clip_spec, options.people))
+    if output is not None:
+        clear_leftovers(output, name)
     with ExitStack() as stack:
         files = [] if output is None else _open_files(stack, output, name, model, options, about or {}, frames)
         for found in answerer.answer(tally.watch(_let_through(frames, gate, on_progress))):
@@ -138,9 +140,8 @@ def predict_recording(
     num_trained = None if model.trained_frames is None else tally.num_trained
     written = [file.path for file in files]
     if rules and output is not None:
-        written += _write_events(
-            output, watcher.record(about={**(about or {}), "num_trained_frames": num_trained})
-        )
+        record = watcher.record(about={**(about or {}), "num_trained_frames": num_trained})
+        written += _write_events(output, replace(record, recording=name))  # where no window was, it knows no name
     stretches = tuple(tally.track.find_stretches(model.classes))
     predicted = PredictedRecording(
         recording=name,
@@ -241,6 +242,12 @@ def _let_through(frames: RecordedFrames, gate: FrameGate, on_progress: OnProgres
         yield from gate.accept(frame.frame_c, frame.timestamp_ms)
         if on_progress and (number % _PROGRESS_EVERY == 0 or number == frames.num_frames):
             on_progress(number, frames.num_frames)
+
+
+def clear_leftovers(folder: Path, name: str) -> None:
+    """Remove what a process that was killed has left behind of a recording's files."""
+    for leftover in folder.glob(f".{name}.*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _write_events(folder: Path, record: EventRecord) -> list[Path]:

@@ -31,7 +31,7 @@ Refusal = Literal["wrong size", "duplicate", "late", "frozen", "not in deg C"]
 class FrameGate:
     """Lets frames through in the order of their arrival times, and tells where they stop following one another.
 
-    - A frame of another size is refused.
+    - A frame of another size is refused. Where no size was told, it is that on which two frames in a row agree.
     - A pixel that is not a number makes its frame incomplete; the model's preprocessing repairs it from its neighbours.
     - A frame hotter than any scene, as in another unit, is refused.
     - The same picture with the same time is a duplicate, refused; with a later time the sensor is frozen: refused too,
@@ -47,7 +47,7 @@ class FrameGate:
         num_incomplete: how many of these are incomplete.
 
     Args:
-        frame_size: (H, W) that is expected; None: that of the first frame.
+        frame_size: (H, W) that is expected; None: on which two frames in a row agree.
         max_gap_s: how far apart frames that follow one another may be, seconds.
     """
 
@@ -58,6 +58,7 @@ class FrameGate:
         self._refused: Counter[Refusal] = Counter()
         self._max_gap_ms = max_gap_s * 1000
         self._number = -1
+        self._held: tuple[NDArray[np.float32], int] | None = None
         self._last: Frame | None = None
         self._is_interrupted = False
 
@@ -76,6 +77,9 @@ class FrameGate:
         Raises:
             RecordingError: if the first frames are all wrong.
         """
+        if self.frame_size is None:
+            yield from self._agree(frame_c, timestamp_ms)
+            return
         self._number += 1
         refusal = self._find_fault(frame_c)
         if refusal:
@@ -113,9 +117,20 @@ class FrameGate:
         start_ms = self._last.timestamp_ms
         yield Interruption(start_ms=start_ms, end_ms=start_ms + round(seconds * 1000), cause="silence")
 
-    def _find_fault(self, frame_c: NDArray[np.float32]) -> Refusal | None:
-        if self.frame_size is None and frame_c.ndim == 2:
+    def _agree(self, frame_c: NDArray[np.float32], timestamp_ms: int) -> Iterator[Item]:
+        """Hold a frame back until the next one is as large: a single wrong one must not shut out all others."""
+        held, self._held = self._held, (frame_c, timestamp_ms)
+        if held is None:
+            return
+        if frame_c.ndim == 2 and held[0].shape == frame_c.shape:
             self.frame_size = frame_c.shape
+            yield from self.accept(*held)
+            yield from self.accept(frame_c, timestamp_ms)
+            return
+        self._number += 1
+        self._refuse("wrong size", held[0])
+
+    def _find_fault(self, frame_c: NDArray[np.float32]) -> Refusal | None:
         if frame_c.shape != self.frame_size:
             return "wrong size"
         seen_c = frame_c[frame_c >= INCOMPLETE_BELOW_C]

@@ -6,6 +6,7 @@ one window, whatever the recording's length.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -117,10 +118,11 @@ class WindowSlider:
             yield from self.finish()
             yield Interruption(start_ms=last_ms, end_ms=item.timestamp_ms, cause="flood")
         self._frames.append(item)
+        self._times_ms.append(item.timestamp_ms)
         self._seen += 1
         while (keyframe := self._find_keyframe()) is not None and self._is_whole(keyframe):
             yield self._cut(keyframe)
-            self._forget()
+        self._forget()
 
     def finish(self) -> Iterator[Window]:
         """Yield the last windows of a stretch of frames, and begin a new one."""
@@ -135,9 +137,12 @@ class WindowSlider:
 
     def _start(self) -> None:
         self._frames: list[Frame] = []
+        self._times_ms: list[int] = []
         self._seen = 0
-        #: Place in `_frames` of the last window's keyframe; None before the first window of a stretch.
+        #: Place in `_frames` of the last window's keyframe, below 0 once that is forgotten; None before the first
+        #: window of a stretch.
         self._last_keyframe: int | None = None
+        self._last_keyframe_ms = 0
 
     def _find_keyframe(self) -> int | None:
         """Return the place of the next window's keyframe in the frames that are kept; None if it is yet to come."""
@@ -145,30 +150,21 @@ class WindowSlider:
             if self._spec.time_sampling == "consecutive":
                 place = self._before
             else:
-                reach_ms = self._before * self._step_ms
-                place = next(
-                    (
-                        index
-                        for index, frame in enumerate(self._frames)
-                        if frame.timestamp_ms - self._frames[0].timestamp_ms >= reach_ms
-                    ),
-                    len(self._frames),
-                )
+                place = bisect_left(self._times_ms, self._times_ms[0] + self._before * self._step_ms)
         elif self._stride.frames is not None:
             place = self._last_keyframe + self._stride.frames
         else:
             assert self._stride.seconds is not None
-            due_ms = self._frames[self._last_keyframe].timestamp_ms + self._stride.seconds * 1000
-            later = range(self._last_keyframe + 1, len(self._frames))
-            place = next((index for index in later if self._frames[index].timestamp_ms >= due_ms), len(self._frames))
-        return place if place < len(self._frames) else None
+            due_ms = self._last_keyframe_ms + self._stride.seconds * 1000
+            place = max(bisect_left(self._times_ms, due_ms), self._last_keyframe + 1)
+        return place if 0 <= place < len(self._frames) else None
 
     def _is_whole(self, keyframe: int) -> bool:
         """Return whether all frames of a keyframe's window are there, and which they are can no longer change."""
         after = self._spec.num_frames - 1 - self._before
         if self._spec.time_sampling == "consecutive":
             return keyframe + after < len(self._frames)
-        return self._frames[-1].timestamp_ms >= self._frames[keyframe].timestamp_ms + after * self._step_ms
+        return self._times_ms[-1] >= self._times_ms[keyframe] + after * self._step_ms
 
     def _find_last_keyframe(self) -> int | None:
         """Return the place of the keyframe whose window ends with the last frame; None if there is too little."""
@@ -178,22 +174,22 @@ class WindowSlider:
                 enough = len(self._frames) >= LEAST_SHARE * self._spec.num_frames
                 return len(self._frames) // 2 if enough else None
             return len(self._frames) - 1 - after
-        times_ms = np.array([frame.timestamp_ms for frame in self._frames], dtype=np.int64)
+        times_ms = np.array(self._times_ms, dtype=np.int64)
         span_ms = float(times_ms[-1] - times_ms[0])
         if self._last_keyframe is None and span_ms < (self._spec.num_frames - 1) * self._step_ms:
             enough = span_ms >= LEAST_SHARE * (self._spec.num_frames - 1) * self._step_ms
             return int(np.abs(times_ms - (times_ms[0] + span_ms / 2)).argmin()) if enough else None
-        return int(np.flatnonzero(times_ms + after * self._step_ms <= times_ms[-1])[-1])
+        return bisect_right(self._times_ms, self._times_ms[-1] - after * self._step_ms) - 1
 
     def _cut(self, keyframe: int) -> Window:
-        times_ms = np.array([frame.timestamp_ms for frame in self._frames], dtype=np.int64)
+        times_ms = np.array(self._times_ms, dtype=np.int64)
         if self._spec.time_sampling == "consecutive":
             places = clip_indices(keyframe, self._spec.num_frames, len(self._frames))
         else:
             assert self._spec.window_s is not None
             places = uniform_clip_indices(keyframe, self._spec.num_frames, self._spec.window_s, times_ms)
         chosen = [self._frames[place] for place in places]
-        self._last_keyframe = keyframe
+        self._last_keyframe, self._last_keyframe_ms = keyframe, self._times_ms[keyframe]
         self._number += 1
         return Window(
             number=self._number - 1,
@@ -207,19 +203,23 @@ class WindowSlider:
         )
 
     def _forget(self) -> None:
-        """Drop the frames that no later window needs."""
-        assert self._last_keyframe is not None
+        """Drop the frames that neither the next window needs, nor the one that the stretch may end with."""
+        if self._last_keyframe is None:
+            return
         if self._spec.time_sampling == "consecutive":
-            first = self._last_keyframe - self._before
+            first = len(self._frames) - self._spec.num_frames
         else:
+            after_ms = (self._spec.num_frames - 1 - self._before) * self._step_ms
+            # The last keyframe of which the window would be whole now; a later window's is not earlier.
+            keyframe = bisect_right(self._times_ms, self._times_ms[-1] - after_ms) - 1
+            start_ms = self._times_ms[max(keyframe, 0)] - self._before * self._step_ms
             # Its first instant may lie between two frames; of several that arrived together it takes the first.
-            times_ms = np.array([frame.timestamp_ms for frame in self._frames], dtype=np.int64)
-            start_ms = times_ms[self._last_keyframe] - self._before * self._step_ms
-            earlier_ms = times_ms[times_ms <= start_ms]
-            first = int(np.searchsorted(times_ms, earlier_ms[-1])) if len(earlier_ms) else 0
-        first = max(first, 0)
-        del self._frames[:first]
-        self._last_keyframe -= first
+            before = bisect_right(self._times_ms, start_ms) - 1
+            first = bisect_left(self._times_ms, self._times_ms[before]) if before >= 0 else 0
+        if first > 0:
+            del self._frames[:first]
+            del self._times_ms[:first]
+            self._last_keyframe -= first
 
     @property
     def _step_ms(self) -> float:
