@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,9 +172,14 @@ def test_damaged_recording_is_exit_1_and_the_others_are_shown(
         ((), "nothing to predict was named"),
         (("a.h5", "--stream", "raw"), "RECORDINGS and --stream name different things"),
         (("--at", "5"), "--at is a frame of one recording"),
-        (("a.h5", "--picture", "x.png"), "--picture is of one clip"),
+        (("a.h5", "--picture", "x.png"), "--picture is for --sample or --at"),
+        (("a.h5", "--data", "x"), "--data is for --sample"),
         (("--sample", "x", "--output", "y"), "--output is for recordings"),
-        (("a.h5", "--format", "xml"), "--format xml: no such format"),
+        (("--stream", "raw", "--timeline"), "--timeline is for recordings"),
+        (("--stream", "ndjson", "--json"), "--json is for recordings or --sample or --at"),
+        (("a.h5", "--at", "3", "--events", "default"), "--events is for recordings or --stream"),
+        (("a.h5", "--format", "csv"), "--format: where to?"),
+        (("a.h5", "--output", "o", "--format", "xml"), "--format xml: no such format"),
         (("a.h5", "--stride", "4", "--stride-s", "2"), "a stride of 4 frames and 2.0 s"),
         (("a.h5", "--max-gap", "0"), "--max-gap is 0"),
         (("a.h5", "--timeline"), "--timeline: where to?"),
@@ -195,3 +201,30 @@ def test_contradictory_request_is_refused(
     outcome = run(*arguments, "--model", trained_run)
     assert outcome.returncode == 2
     assert message in " ".join(outcome.stderr.decode().split())
+
+
+def test_interrupted_stream_ends_its_events_and_says_what_came(
+    trained_run: Path, recording: Path, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules:\n  anything:\n    classes: [standing, walking, sitting, lying down-lying with risk]\n"
+        "    start_above: 0.01\n    end_below: 0.005\n    for_s: 0.5\n    unsure_below: 0.0\n"
+    )
+    command = [sys.executable, "-m", "thermalctl", "predict", "--stream", "ndjson", "--model", str(trained_run)]
+    with subprocess.Popen(
+        [*command, "--events", str(rules)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(make_lines(recording))
+        process.stdin.flush()
+        while b'"raised"' not in (seen := process.stdout.readline()):
+            assert seen
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read().splitlines()
+        told = process.stderr.read()
+        assert process.wait(60) == 130, told
+    assert (json.loads(rest[-1])["kind"], json.loads(rest[-1])["end"]) == ("ended", "finished")
+    assert b"the stream ended: " in told

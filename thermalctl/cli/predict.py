@@ -29,7 +29,20 @@ if TYPE_CHECKING:
     from thermalctl.prediction.options import PredictOptions
 
 
+#: What options are of, where not of all that can be predicted.
+_KINDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("output", "formats", "timeline", "animation", "workers", "launcher", "force"), ("recordings",)),
+    **dict.fromkeys(("stride", "stride_s", "max_gap", "events"), ("recordings", "stream")),
+    "batch_size": ("recordings",),
+    "as_json": ("recordings", "sample", "at"),
+    "picture": ("sample", "at"),
+    "data": ("sample",),
+    "start": ("recordings", "at"),
+}
+
+
 def predict(
+    context: typer.Context,
     recordings: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -144,7 +157,7 @@ def predict(
     from thermalctl.prediction.options import PredictOptions
     from thermalctl.streams.windows import DEFAULT_STRIDE_FRAMES, Stride
 
-    _check_request(recordings, sample=sample, at=at, stream=stream, picture=picture, output=output)
+    _check_request(context)
     frames = stride if stride is not None or stride_s is not None else DEFAULT_STRIDE_FRAMES
     options = PredictOptions(
         stride=Stride(frames=frames, seconds=stride_s),
@@ -173,40 +186,41 @@ def predict(
         )
 
 
-def _check_request(
-    recordings: list[Path] | None,
-    *,
-    sample: str | None,
-    at: int | None,
-    stream: str | None,
-    picture: Path | None,
-    output: Path | None,
-) -> None:
-    """Check that what is to be predicted is named, once.
+def _check_request(context: typer.Context) -> None:
+    """Check that what is to be predicted is named, once, and that no option is without effect.
 
     Raises:
-        RequestError: if it is not, or an option would be without effect.
+        RequestError: if it is not so.
     """
-    given = {"RECORDINGS": bool(recordings) and at is None, "--sample": sample is not None, "--at": at is not None,
-             "--stream": stream is not None}  # fmt: skip
-    named = [name for name, is_given in given.items() if is_given]
+    given = {param.name: param.opts[0] for param in context.command.params if _is_given(context, param.name)}
+    num_recordings = len(context.params["recordings"] or ())
+    named = [kind for kind in ("recordings", "sample", "at", "stream") if kind in given]
+    if "at" in named and num_recordings:
+        named.remove("recordings")
     if not named:
         raise RequestError(
             "nothing to predict was named",
             hint="as in: thermalctl predict recording.h5, or --sample ID, or --stream ndjson",
         )
     if len(named) > 1:
-        raise RequestError(f"{' and '.join(named)} name different things to predict", hint="give one of them")
-    if at is not None and len(recordings or ()) != 1:
-        raise RequestError("--at is a frame of one recording", hint=f"thermalctl predict recording.h5 --at {at}")
-    if picture is not None and sample is None and at is None:
+        names = " and ".join("RECORDINGS" if kind == "recordings" else f"--{kind}" for kind in named)
+        raise RequestError(f"{names} name different things to predict", hint="give one of them")
+    if named == ["at"] and num_recordings != 1:
         raise RequestError(
-            "--picture is of one clip", hint="add --sample ID or --at FRAME; --timeline draws recordings"
+            "--at is a frame of one recording", hint=f"thermalctl predict recording.h5 --at {context.params['at']}"
         )
-    if output is not None and "RECORDINGS" not in named:
-        raise RequestError(
-            f"--output is for recordings, not for {named[0]}", hint="leave it out; the result is printed"
-        )
+    for name, option in given.items():
+        kinds = _KINDS.get(name or "", named)
+        if named[0] not in kinds:
+            wanted = " or ".join("recordings" if kind == "recordings" else f"--{kind}" for kind in kinds)
+            raise RequestError(f"{option} is for {wanted}: here it would be without effect", hint="leave it out")
+        if name in ("formats", "timeline", "animation", "force") and context.params["output"] is None:
+            raise RequestError(f"{option}: where to?", hint="name a folder: --output DIR")
+
+
+def _is_given(context: typer.Context, name: str | None) -> bool:
+    source = context.get_parameter_source(name or "")
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _choose_formats(wanted: list[str] | None) -> tuple[Any, ...]:
@@ -240,8 +254,6 @@ def _predict_recordings(
     from thermalctl.prediction.settings import describe_settings
     from thermalctl.recordings.importing import list_recordings
 
-    if output is None and options.pictures:
-        raise RequestError(f"--{options.pictures[0]}: where to?", hint="name a folder: --output DIR")
     recordings = list_recordings(paths)
     place = find_place(launcher)
     if place is not None:
@@ -338,9 +350,15 @@ def _predict_stream(choice: ModelChoice, stream: Literal["ndjson", "raw"], optio
     )
     live = LivePrediction(model, "stream", options, rules=options.read_rules(model.classes))
     console.print_note(f"reading frames; answers by {model.path.name}, {model.runs_on}")
-    for found in live.follow(frames):
-        print_record(found, model.classes)
-    for remark in describe_stream(live, frames):
-        console.print_note(remark)
+    try:
+        for found in live.follow(frames):
+            print_record(found, model.classes)
+    except KeyboardInterrupt:
+        for change in live.stop():
+            print_record(change, model.classes)
+        raise
+    finally:
+        for remark in describe_stream(live, frames):
+            console.print_note(remark)
     if not live.gate.num_frames:
         raise NotHeldError("standard input: no frame came", hint="is the sensor connected? is it --stream raw?")

@@ -41,9 +41,8 @@ def show_many(result: ManyPredicted, options: PredictOptions) -> None:
     elif result.predicted:
         _show_table(result.predicted, options)
     if result.skipped:
-        console.print_note(
-            f"{console.count(len(result.skipped), 'recording')} finished before, with the same options; --force predicts anew"
-        )
+        finished = console.count(len(result.skipped), "recording")
+        console.print_note(f"{finished} finished before, with the same options; --force predicts anew")
     for problem in result.problems:
         console.print_unwrapped(f"failed: {problem.message}")
         if problem.hint:

@@ -59,6 +59,10 @@ class LivePrediction:
                 yield from self._watcher.update(found)
         yield from self._watcher.finish()
 
+    def stop(self) -> Iterator[Change]:
+        """Yield the ends of all events: nobody listens any more."""
+        yield from self._watcher.finish()
+
     def _let_through(self, arrivals: Iterable[ArrivedFrame | Silence]) -> Iterator[Item]:
         heard_s = time.monotonic()
         for arrival in arrivals:
