@@ -30,7 +30,8 @@ class Side:
         num_bytes: its size.
         ask: has it answer a batch.
         answers: what it answered, a batch after another.
-        clip_seconds: how long that took it for each clip, a batch after another.
+        clip_seconds: how long that took it for each batch of a single clip, as a device that waits for answers has it;
+            of several clips PyTorch makes more than onnxruntime does.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Side:
 
     @property
     def ms(self) -> float:
-        """Time for a clip, median over the batches: one of them may have had to wait for another process."""
+        """Time for a clip by itself, the median: one of them may have had to wait for another process."""
         return 1000 * median(self.clip_seconds)
 
     def gather(self) -> Answers:
@@ -99,7 +100,8 @@ def ask_each(sides: Sequence[Side], batch: Sequence[RealClip], *, first: int) ->
             side.ask(batch)  # the first run also plans and allocates
         answers, seconds = side.ask(batch)
         side.answers.append(answers)
-        side.clip_seconds.append(seconds / len(batch))
+        if len(batch) == 1:
+            side.clip_seconds.append(seconds)
 
 
 def _name_answers(outputs: Sequence[OutputName], values: Sequence[np.ndarray]) -> Answers:

@@ -51,7 +51,7 @@ class Contender:
 
     Attributes:
         name: "PyTorch", or "ONNX" and its precision.
-        ms: time for a clip, median over the batches.
+        ms: time for a clip by itself, median.
         num_bytes: size of the file; of PyTorch, of its weights.
         top1: share of the clips that it is right about.
         mean_class: mean over the classes of the share that it is right about.

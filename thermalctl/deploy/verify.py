@@ -29,6 +29,7 @@ from thermalctl.engine.restore import RestoredModel
 from thermalctl.engine.score import OnProgress, check_classes
 
 #: The clips go through in batches of these sizes in turn: a batch size frozen into the file would fail at the second.
+#: Those of one clip are timed, so that one of them comes first.
 BATCH_SIZES = (1, 2, 4)
 
 
