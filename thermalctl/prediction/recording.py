@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from thermalctl.dataset.frame_hashes import hash_values
 from thermalctl.deploy.clip_models import ClipModel, check_frame_size
 from thermalctl.events.files import SUFFIX, TABLE_SUFFIX, write_event_table, write_events
 from thermalctl.events.record import Event, EventRecord
@@ -22,17 +21,16 @@ from thermalctl.prediction.coco_file import CocoFile
 from thermalctl.prediction.options import PredictOptions
 from thermalctl.prediction.people import find_target, make_finder
 from thermalctl.prediction.pictures import draw_pictures
+from thermalctl.prediction.tally import Tally
 from thermalctl.recordings.names import name_recording
 from thermalctl.reports.answered_film import check_length
 from thermalctl.streams.answers import WindowAnswer
-from thermalctl.streams.frames import Frame, Interruption, Item
+from thermalctl.streams.frames import Interruption, Item
 from thermalctl.streams.gate import FrameGate
 from thermalctl.streams.recorded import RecordedFrames
-from thermalctl.streams.track import AnswerTrack, Stretch
+from thermalctl.streams.track import Stretch
 
 OnProgress = Callable[[int, int], None]
-#: Of interruptions so many are listed; all are counted.
-_MOST_LISTED = 100
 _PROGRESS_EVERY = 16
 
 
@@ -122,7 +120,7 @@ def predict_recording(
         batch_size=options.batch_size,
         people=make_finder(model.clip_spec, options.people),
     )
-    tally = _Tally(trained_frames=model.trained_frames)
+    tally = Tally(trained_frames=model.trained_frames)
     watcher = EventWatcher(rules, model.classes, target=find_target(model.clip_spec, options.people))
     if output is not None:
         clear_leftovers(output, name)
@@ -190,51 +188,6 @@ class AnswerSink(Protocol):
 
     def write(self, answer: WindowAnswer) -> None:
         """Write the next answer."""
-
-
-@dataclass
-class _Tally:
-    """What is counted while a recording passes."""
-
-    trained_frames: frozenset[int] | None
-    num_trained: int = 0
-    track: AnswerTrack = field(default_factory=AnswerTrack)
-    interruptions: list[Interruption] = field(default_factory=list)
-    num_interruptions: int = 0
-    num_windows: int = 0
-    num_whole_frame: int = 0
-    num_unanswered: int = 0
-    start_ms: int | None = None
-    end_ms: int = 0
-    window_ms: int = 0
-
-    @property
-    def seconds(self) -> float:
-        """From the first frame to the last."""
-        return 0.0 if self.start_ms is None else (self.end_ms - self.start_ms) / 1000
-
-    def watch(self, items: Iterator[Item]) -> Iterator[Item]:
-        """Pass items on, and note when they were."""
-        for item in items:
-            if isinstance(item, Frame):
-                self.start_ms = item.timestamp_ms if self.start_ms is None else min(self.start_ms, item.timestamp_ms)
-                self.end_ms = max(self.end_ms, item.timestamp_ms)
-                if self.trained_frames is not None:
-                    self.num_trained += hash_values(item.frame_c) in self.trained_frames
-            yield item
-
-    def count(self, found: WindowAnswer | Interruption) -> None:
-        if isinstance(found, Interruption):
-            self.num_interruptions += 1
-            if len(self.interruptions) < _MOST_LISTED:
-                self.interruptions.append(found)
-            return
-        if found.window == self.num_windows:  # the first person in it
-            self.window_ms += found.end_ms - found.start_ms
-        self.num_windows = found.window + 1
-        self.num_whole_frame += found.person is None
-        self.num_unanswered += found.probabilities is None
-        self.track.append(found)
 
 
 def _let_through(frames: RecordedFrames, gate: FrameGate, on_progress: OnProgress | None) -> Iterator[Item]:
