@@ -180,7 +180,7 @@ class Model(nn.Module):
 def test_absent_classes_are_masked_in_onnx_too(opset: int) -> None:
     model = Model().eval()
     inputs = torch.randn(3, 5)
-    written = trace(model, {"features": inputs[:2]}, output="scores", opset=opset, exporter=choose_exporter(opset))
+    written = trace(model, {"features": inputs[:2]}, outputs=["scores"], opset=opset, exporter=choose_exporter(opset))
     session = onnxruntime.InferenceSession(written.SerializeToString())
     (scores,) = session.run(None, {"features": inputs.numpy()})
     np.testing.assert_allclose(scores, model(inputs).detach().numpy(), atol=1e-6)

@@ -100,7 +100,7 @@ def test_motion_is_exported_by_both_exporters(opset: int, num_frames: int) -> No
     clips[1, 2, 4:] = -273.2
     transform = ClipTransform(make_spec(num_frames=num_frames, input_size=(16, 20))).eval()
     exporter = choose_exporter(opset)
-    model = trace(transform, {"clips": clips[:2]}, output="inputs", opset=opset, exporter=exporter)
+    model = trace(transform, {"clips": clips[:2]}, outputs=["inputs"], opset=opset, exporter=exporter)
     [inputs] = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"clips": clips.numpy()})
     np.testing.assert_allclose(inputs, transform(clips).numpy(), rtol=0, atol=1e-5)
 

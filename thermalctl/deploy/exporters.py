@@ -61,7 +61,7 @@ def trace(
     """Return the module as an ONNX model whose batch size is free.
 
     Args:
-        module: takes `inputs` in their order and returns a tuple of tensors.
+        module: takes `inputs` in their order and returns a tensor or a tuple of tensors.
         inputs: example inputs by name, batch first.
         outputs: names of what it returns.
         opset: from 11.
