@@ -17,6 +17,7 @@ PersonCrop = Literal["follow", "fixed"]
 TimeSampling = Literal["consecutive", "uniform"]
 Repair = Literal["nearest", "none"]
 Channels = Literal["copy", "fold", "motion"]
+Temperatures = Literal["absolute", "relative"]
 
 #: Differences of temperature from minus to plus this, deg C, are mapped to 0..255 in the channels of motion. Of the
 #: real recordings' pixels, one of 10,000 differs by more than 8.2 from its background, or by 6.5 from the frame before.
@@ -40,7 +41,9 @@ class ClipSpec:
             keyframe.
         person_margin: side of that crop, as a multiple of the box's longer side.
         repair: "nearest": an incomplete frame is replaced by the nearest complete one in its clip; "none": left alone.
-        temperature_range_c: (low, high) deg C, mapped to 0..255 and clipped.
+        temperatures: "absolute": as recorded; "relative": above the room, which is the median over the frame of each
+            pixel's median over the clip.
+        temperature_range_c: (low, high) deg C of those temperatures, mapped to 0..255 and clipped.
         input_size: (h, w) in pixels after resizing.
         channels: "copy": three equal channels for an RGB stem; "fold": one channel for a one-channel stem; "motion":
             temperature, its difference from the pixel's median over the clip, and its difference from the frame before,
@@ -61,6 +64,7 @@ class ClipSpec:
     person_crop: PersonCrop = "follow"
     person_margin: float = 1.5
     repair: Repair = "nearest"
+    temperatures: Temperatures = "absolute"
     temperature_range_c: tuple[float, float] = (5.0, 45.0)
     input_size: tuple[int, int] = (256, 384)
     channels: Channels = "copy"
@@ -116,7 +120,8 @@ def _find_problems(spec: ClipSpec) -> list[str]:
         (name, getattr(spec, name) in get_args(values), f"expected {' or '.join(get_args(values))}")
         for name, values in (
             ("time_sampling", TimeSampling), ("target", Target),
-            ("person_crop", PersonCrop), ("repair", Repair), ("channels", Channels)
+            ("person_crop", PersonCrop), ("repair", Repair), ("channels", Channels),
+            ("temperatures", Temperatures),
         )
     ]  # fmt: skip
     checks += [

@@ -52,8 +52,9 @@ def read_repaired(dataset: ThermalDataset, sample: Sample, spec: ClipSpec) -> ND
         {"channels": "fold"},
         {"channels": "copy", "mean": (123.7, 116.3, 103.5), "std": (58.4, 57.1, 57.4)},
         MOTION,
+        {"temperatures": "relative", "temperature_range_c": (-15.0, 25.0)},
     ],
-    ids=["copy", "fold", "means of each channel", "motion"],
+    ids=["copy", "fold", "means of each channel", "motion", "relative"],
 )
 @pytest.mark.parametrize("layout", ["clip", "images"])
 def test_without_augmentation_the_draw_is_the_clip_in_degrees(

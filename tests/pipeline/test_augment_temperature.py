@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from thermalctl.clip_spec import ClipSpec
 from thermalctl.pipeline.augment import Augmentation
 from thermalctl.pipeline.augment_temperature import drop_rows, jitter_temperatures
 
-RANGE_C = (5.0, 45.0)
+SPEC = ClipSpec(classes=("a", "b"), temperature_range_c=(5.0, 45.0))
+ABOVE_ROOM = ClipSpec(classes=("a", "b"), temperatures="relative", temperature_range_c=(-15.0, 25.0))
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,7 @@ def make_clips(num: int = 4, num_frames: int = 5) -> Tensor:
 
 
 def jitter(clips_c: Tensor, **options: Any) -> Tensor:
-    return jitter_temperatures(clips_c, Augmentation(**options), RANGE_C)
+    return jitter_temperatures(clips_c, Augmentation(**options), SPEC)
 
 
 def test_brightness_multiplies_what_lies_above_the_lower_end() -> None:
@@ -35,6 +37,16 @@ def test_brightness_multiplies_what_lies_above_the_lower_end() -> None:
     assert (factors - per_clip[:, None, None, None]).abs().max() < 1e-5
     assert (0.7 <= per_clip.min() < 0.71) and (1.29 < per_clip.max() <= 1.3)
     assert float(per_clip.mean()) == pytest.approx(1, abs=0.03)
+
+
+def test_brightness_of_relative_temperatures_does_not_depend_on_the_room() -> None:
+    clips, options = make_clips(), Augmentation(brightness=0.3, contrast=0.2)
+    torch.manual_seed(9)
+    changed = jitter_temperatures(clips, options, ABOVE_ROOM)
+    torch.manual_seed(9)
+    torch.testing.assert_close(jitter_temperatures(clips + 9, options, ABOVE_ROOM), changed + 9, rtol=0, atol=1e-4)
+    torch.manual_seed(9)
+    assert (jitter_temperatures(clips + 9, options, SPEC) - changed - 9).abs().max() > 0.5
 
 
 def test_contrast_multiplies_differences_from_the_clips_mean() -> None:

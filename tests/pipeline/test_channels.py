@@ -11,7 +11,7 @@ from torch import Tensor
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.deploy.exporters import choose_exporter, trace
 from thermalctl.errors import ConfigError
-from thermalctl.pipeline.channels import find_background, make_images, resize_images
+from thermalctl.pipeline.channels import find_background, find_room, make_images, resize_images
 from thermalctl.pipeline.preprocessor import ClipTransform
 
 
@@ -30,6 +30,40 @@ def test_background_is_each_pixels_median(num_frames: int) -> None:
     clips = make_clips(num_frames)
     expected = np.median(clips.double().numpy(), axis=1, keepdims=True)
     np.testing.assert_allclose(find_background(clips).numpy(), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("num_frames", "height"), [(5, 8), (6, 8), (5, 7), (64, 40)])
+def test_room_is_the_median_of_the_background(num_frames: int, height: int) -> None:
+    clips = make_clips(num_frames)[:, :, :height, :11] if height <= 8 else 15 + 20 * torch.rand(2, num_frames, 40, 60)
+    background = np.median(clips.double().numpy(), axis=1)
+    expected = np.median(background.reshape(len(clips), -1), axis=1)
+    assert find_room(clips).shape == (len(clips), 1, 1, 1)
+    np.testing.assert_allclose(find_room(clips).flatten().numpy(), expected, rtol=0, atol=1e-5)
+
+
+def test_relative_temperatures_are_above_the_room_and_motion_is_as_it_was() -> None:
+    clips = make_clips()
+    spec = make_spec(temperatures="relative", temperature_range_c=(-15.0, 25.0))
+    images = make_images(clips, spec)
+    expected = (clips - find_room(clips) + 15) * 6.375
+    torch.testing.assert_close(images[:, 0], expected.clamp(0, 255), rtol=0, atol=1e-3)
+    assert torch.equal(images[:, 1:], make_images(clips, make_spec())[:, 1:])
+
+
+def test_relative_temperatures_are_the_same_in_a_room_of_any_temperature() -> None:
+    clips = make_clips()
+    transform = ClipTransform(make_spec(temperatures="relative", temperature_range_c=(-15.0, 25.0)))
+    torch.testing.assert_close(transform(clips + 9), transform(clips), rtol=0, atol=1e-5)
+    assert (ClipTransform(make_spec())(clips + 9) - ClipTransform(make_spec())(clips)).abs().max() > 1
+
+
+def test_incomplete_frames_that_stay_are_not_the_room() -> None:
+    clips = 18 + make_clips() / 40  # still, but for the noise of a sensor
+    broken = clips.clone()
+    broken[:, 1] = -273.15
+    spec = make_spec(temperatures="relative", temperature_range_c=(-15.0, 25.0), repair="none")
+    assert ((find_room(broken) - find_room(clips)).abs() < 0.1).all()
+    assert (make_images(broken, spec)[:, 0, 1] == 0).all()
 
 
 def test_motion_is_temperature_difference_from_background_and_from_the_frame_before() -> None:
@@ -95,10 +129,12 @@ def test_incomplete_frame_moves_nothing() -> None:
 
 @pytest.mark.parametrize("opset", [17, 20])
 @pytest.mark.parametrize("num_frames", [5, 6])
-def test_motion_is_exported_by_both_exporters(opset: int, num_frames: int) -> None:
+@pytest.mark.parametrize("temperatures", ["absolute", "relative"])
+def test_pictures_are_exported_by_both_exporters(opset: int, num_frames: int, temperatures: str) -> None:
     clips = make_clips(num_frames)
     clips[1, 2, 4:] = -273.2
-    transform = ClipTransform(make_spec(num_frames=num_frames, input_size=(16, 20))).eval()
+    spec = make_spec(num_frames=num_frames, input_size=(16, 20), temperatures=temperatures)
+    transform = ClipTransform(spec).eval()
     exporter = choose_exporter(opset)
     model = trace(transform, {"clips": clips[:2]}, outputs=["inputs"], opset=opset, exporter=exporter)
     [inputs] = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"clips": clips.numpy()})

@@ -148,12 +148,17 @@ def test_augmentation_is_for_training_only() -> None:
 
 
 @pytest.mark.parametrize("target", ["frame", "person"])
-@pytest.mark.parametrize("channels", ["fold", "motion"])
-def test_augmentation_that_is_off_equals_the_test_bit_by_bit(target: str, channels: str) -> None:
-    motion = MOTION if channels == "motion" else {}
-    preprocessor = make_preprocessor(target=target, input_size=(40, 60), person_crop="fixed", **motion)
+@pytest.mark.parametrize("options", [{}, MOTION, {"temperatures": "relative"}], ids=["fold", "motion", "relative"])
+def test_augmentation_that_is_off_equals_the_test_bit_by_bit(target: str, options: dict[str, Any]) -> None:
+    preprocessor = make_preprocessor(target=target, input_size=(40, 60), person_crop="fixed", **options)
     clips = [make_clip(seed) for seed in range(3)]
     assert torch.equal(run(preprocessor, *clips, training=True), run(preprocessor, *clips))
+
+
+def test_offset_is_nothing_to_relative_temperatures() -> None:
+    clip, options = make_clip(), {"temperatures": "relative", "temperature_range_c": (-15.0, 25.0)}
+    moved = run(make_preprocessor({"offset_c": 9.0}, **options), clip, training=True)
+    torch.testing.assert_close(moved, run(make_preprocessor(**options), clip), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(("option", "axis"), [("flip", -1), ("flip_vertical", -2)])

@@ -105,8 +105,9 @@ def _describe_clip(spec: ClipSpec | None, exported: ExportedModel, facts: Traini
             "another speed."
         )
     low_c, high_c = spec.temperature_range_c
+    where = " above the room, the clip's median," if spec.temperatures == "relative" else ""
     sentences.append(
-        f"Temperatures from {low_c:g} to {high_c:g} °C are told apart; below and above all are the same to it."
+        f"Temperatures from {low_c:g} to {high_c:g} °C{where} are told apart; below and above all are the same to it."
     )
     if spec.repair == "nearest":
         sentences.append(

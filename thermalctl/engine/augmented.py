@@ -24,6 +24,7 @@ from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import ConfigError
 from thermalctl.pipeline.augment import Augmentation
+from thermalctl.pipeline.channels import find_room
 from thermalctl.pipeline.preprocessor import ThermalDataPreprocessor
 from thermalctl.pipeline.time_augment import count_context_frames
 from thermalctl.recordings.pool import RecordingPool
@@ -63,11 +64,12 @@ class TrainingInput:
         ]
         height, width = self.spec.input_size
         low_c, high_c = self.spec.temperature_range_c
+        above = " above the room" if self.spec.temperatures == "relative" else ""
         mixing = self.preprocessor.mixing
         mixed = f"; mixing with other clips ({mixing.mode}) is not shown" if mixing else ""
         return (
             f"{self.config}: {', '.join(varied) or 'nothing is varied'}{mixed}; input {height}x{width}, "
-            f"{low_c:g} to {high_c:g} °C, shown before normalisation"
+            f"{low_c:g} to {high_c:g} °C{above}, shown before normalisation"
         )
 
     @torch.no_grad()
@@ -75,8 +77,9 @@ class TrainingInput:
         """Return draws of what the model would be shown, (K, S, h, w) float32, deg C.
 
         Of a model's channels it is the one of temperature. Its normalised values are turned back into degrees, exactly
-        but for what lies outside the specification's temperature range, which the model never sees. Clips are not
-        mixed, which takes a batch. The global random state is left as it was.
+        but for what lies outside the specification's temperature range, which the model never sees; those above the
+        room are told in the room of the recorded clip. Clips are not mixed, which takes a batch. The global random
+        state is left as it was.
 
         Args:
             sample: of the dataset.
@@ -88,7 +91,11 @@ class TrainingInput:
             RecordingError: if its recording is damaged.
         """
         batch = self._read(sample)
+        transform = self.preprocessor.transform
         low_c, high_c = self.spec.temperature_range_c
+        if self.spec.temperatures == "relative":
+            room_c = float(find_room(transform.repair(batch["inputs"][0][None])))
+            low_c, high_c = room_c + low_c, room_c + high_c
         draws = []
         with torch.random.fork_rng(devices=[]):
             for number in range(num_draws):
@@ -96,7 +103,6 @@ class TrainingInput:
                 inputs = self.preprocessor(batch, training=True)["inputs"][0]
                 # The temperature is the first channel: of (1, C, T, h, w), or of (T, C, h, w) for models of images.
                 normalized = inputs[0, 0] if self.preprocessor.layout == "clip" else inputs[:, 0]
-                transform = self.preprocessor.transform
                 images = normalized[list(steps)] * transform.spec.std[0] + transform.spec.mean[0]
                 draws.append(low_c + images.cpu().numpy() * ((high_c - low_c) / 255))
         return np.stack(draws).astype(np.float32)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from thermalctl.pipeline.augment import Augmentation, Range
+from thermalctl.clip_spec import ClipSpec
+from thermalctl.pipeline.augment import Augmentation
+from thermalctl.pipeline.channels import find_room
 
 #: The widest band of rows that is lost, as a share of the frame: a packet of 5 rows of 40.
 ROW_BAND = 1 / 8
 
 
-def jitter_temperatures(clips_c: Tensor, augmentation: Augmentation, temperature_range_c: Range) -> Tensor:
+def jitter_temperatures(clips_c: Tensor, augmentation: Augmentation, spec: ClipSpec) -> Tensor:
     """Return the clips with brightness, contrast, gain, offset and noise varied, (N, T, H, W) deg C.
 
     Args:
         clips_c: (N, T, H, W) float32, deg C, repaired.
         augmentation: how much.
-        temperature_range_c: (low, high) deg C; brightness scales what lies above the lower end.
+        spec: the temperatures and their range; brightness scales what lies above its lower end.
     """
     if augmentation.brightness or augmentation.contrast:
-        clips_c = _jitter_colours(clips_c, augmentation, temperature_range_c)
+        clips_c = _jitter_colours(clips_c, augmentation, spec)
     if augmentation.gain:
         medians = clips_c.flatten(1).median(dim=1).values[:, None, None, None]
         clips_c = medians + (clips_c - medians) * (1 + augmentation.gain * _draw_signed(clips_c))
@@ -57,13 +59,14 @@ def drop_rows(clips_c: Tensor, augmentation: Augmentation) -> Tensor:
     return clips_c.gather(2, sources.to(clips_c.device)[..., None].expand_as(clips_c))
 
 
-def _jitter_colours(clips_c: Tensor, augmentation: Augmentation, temperature_range_c: Range) -> Tensor:
+def _jitter_colours(clips_c: Tensor, augmentation: Augmentation, spec: ClipSpec) -> Tensor:
     """Return the clips with brightness, then contrast varied as the guide's ColorJitter does, but in degrees."""
     factors = 1 + (2 * torch.rand(2, len(clips_c)) - 1) * torch.tensor(
         [[augmentation.brightness], [augmentation.contrast]]
     )
     brightness, contrast = factors.to(clips_c.device)[:, :, None, None, None]
-    low, high = temperature_range_c
+    room = find_room(clips_c) if spec.temperatures == "relative" else 0.0
+    low, high = (limit + room for limit in spec.temperature_range_c)
     # Brighter, low + (t - low) * brightness, is clipped for its mean, then contrast pulls it to that: in all one factor
     # and one shift for a clip, so that what is large is passed over three times and not seven.
     shown = torch.minimum(clips_c.clamp(min=low), low + (high - low) / brightness)

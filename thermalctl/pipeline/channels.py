@@ -20,9 +20,10 @@ def make_images(clips_c: Tensor, spec: ClipSpec) -> Tensor:
 
     Args:
         clips_c: (N, T, H, W) float32, deg C, repaired.
-        spec: the channels, the temperature range, and whether to round down to whole steps.
+        spec: the channels, the temperatures and their range, and whether to round down to whole steps.
     """
-    images = _scale(clips_c, spec.temperature_range_c)[:, None]
+    shown_c = clips_c - find_room(clips_c) if spec.temperatures == "relative" else clips_c
+    images = _scale(shown_c, spec.temperature_range_c)[:, None]
     if spec.channels == "motion":
         limits_c = (-MOTION_RANGE_C, MOTION_RANGE_C)
         from_background_c = clips_c - find_background(clips_c)
@@ -40,11 +41,18 @@ def find_background(clips_c: Tensor) -> Tensor:
     Args:
         clips_c: (N, T, H, W) float32, deg C.
     """
-    num_frames = clips_c.shape[1]
-    # Not torch.median, which neither exporter to ONNX translates.
-    warmest = clips_c.topk(num_frames // 2 + 1, dim=1).values
-    first = (num_frames + 1) // 2 - 1
-    return (warmest[:, first : first + 1] + warmest[:, num_frames // 2 :]) / 2
+    return _find_medians(clips_c)
+
+
+def find_room(clips_c: Tensor) -> Tensor:
+    """Return each clip's room temperature, (N, 1, 1, 1) deg C: the median over the frame of the background.
+
+    A person covers a tenth of the frame or less, so it is the temperature of the floor.
+
+    Args:
+        clips_c: (N, T, H, W) float32, deg C.
+    """
+    return _find_medians(find_background(clips_c).flatten(1))[:, :, None, None]
 
 
 def resize_images(images: Tensor, regions: Tensor, output_size: tuple[int, int]) -> Tensor:
@@ -60,6 +68,15 @@ def resize_images(images: Tensor, regions: Tensor, output_size: tuple[int, int])
         regions = regions.repeat(1, num_pictures, 1)
     resized = resample_clips(images.flatten(1, 2), regions, output_size)
     return resized.view(-1, num_pictures, num_frames, *output_size)
+
+
+def _find_medians(values: Tensor) -> Tensor:
+    """Return the medians along the second axis, which is kept; of an even number, the mean of the middle two."""
+    number = values.shape[1]
+    # Not torch.median, which neither exporter to ONNX translates.
+    highest = values.topk(number // 2 + 1, dim=1).values
+    first = (number + 1) // 2 - 1
+    return (highest[:, first : first + 1] + highest[:, number // 2 :]) / 2
 
 
 def _scale(values: Tensor, limits: tuple[float, float]) -> Tensor:

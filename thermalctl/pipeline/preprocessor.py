@@ -175,7 +175,7 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         clips_c = self.transform.repair(clips_c)
         if augmentation.varies_time or clips_c.shape[1] != spec.num_frames:
             clips_c, boxes = _take_frames(clips_c, boxes, augmentation, spec.num_frames)
-        clips_c = jitter_temperatures(clips_c, augmentation, spec.temperature_range_c)
+        clips_c = jitter_temperatures(clips_c, augmentation, spec)
         images = self.transform.make_pictures(drop_rows(clips_c, augmentation))
         regions = place_boxes(boxes, clips_c.shape[-2:], spec)
         placed = place_regions(regions, draw_placements(len(clips_c), augmentation))

@@ -52,6 +52,7 @@ COPIES = (
         ),
         ({"target": "person", "input_size": "48x64"}, {"target": "person", "input_size": (48, 64)}),
         ({"target": "frame"}, {}),
+        ({"temperatures": "relative"}, {"temperatures": "relative", "temperature_range_c": (-15.0, 25.0)}),
     ],
     ids=lambda value: "-".join(map(str, value)),
 )

@@ -29,6 +29,14 @@ SecondsOption = Annotated[
     float | None,
     typer.Option(metavar="S", help="How long a uniform clip lasts.", rich_help_panel=PANEL, show_default=False),
 ]
+TemperaturesOption = Annotated[
+    Literal["absolute", "relative"] | None,
+    typer.Option(
+        help="As recorded, or above the room, the clip's median: for rooms of any temperature.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]
 PersonCropOption = Annotated[
     Literal["follow", "fixed"] | None,
     typer.Option(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mmengine.config import Config
 
-from thermalctl.clip_spec import ClipSpec, PersonCrop, Target, TimeSampling
+from thermalctl.clip_spec import ClipSpec, PersonCrop, Target, Temperatures, TimeSampling
 from thermalctl.dataset.clips import count_repeating_clips
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.errors import ConfigError, RequestError
@@ -20,7 +20,11 @@ _KEYS = {
     "seconds": "window_s",
     "person_crop": "person_crop",
     "person_margin": "person_margin",
+    "temperatures": "temperatures",
 }
+#: A room's temperature, deg C: by so much the temperature range is moved where temperatures become relative to it, so
+#: that the mean and std of what the model sees stay about what they were.
+ROOM_C = 20.0
 #: The flags that mean nothing where whole frames are judged.
 _OF_PEOPLE = ("person_crop", "person_margin")
 
@@ -37,6 +41,7 @@ class ClipChoices:
         person_crop: whether the crop around a person is to "follow" them through the clip, or stays "fixed" where they
             are in the keyframe.
         person_margin: side of that crop, as a multiple of the longer side of their box.
+        temperatures: "absolute" as recorded, or "relative" to the room.
     """
 
     target: Target | None = None
@@ -45,6 +50,7 @@ class ClipChoices:
     seconds: float | None = None
     person_crop: PersonCrop | None = None
     person_margin: float | None = None
+    temperatures: Temperatures | None = None
 
 
 def check_clips(choices: ClipChoices) -> None:
@@ -96,6 +102,11 @@ def apply_clips(cfg: Config, choices: ClipChoices, *, has_own_size: bool = False
         )
     if choices.target == "person" and cfg.clip.get("target", "frame") == "frame" and not has_own_size:
         cfg.clip.input_size = (min(cfg.clip.get("input_size", ClipSpec.input_size)),) * 2
+    before = cfg.clip.get("temperatures", ClipSpec.temperatures)
+    if choices.temperatures not in (None, before):
+        moved_c = -ROOM_C if choices.temperatures == "relative" else ROOM_C
+        low_c, high_c = cfg.clip.get("temperature_range_c", ClipSpec.temperature_range_c)
+        cfg.clip.temperature_range_c = (low_c + moved_c, high_c + moved_c)
     for name, value in given.items():
         cfg.clip[_KEYS[name]] = value
     if choices.time == "consecutive" and "window_s" in cfg.clip:
