@@ -1,4 +1,4 @@
-"""The benchmark of choices: its rows are flags that exist, its results are kept, its comparisons are sound."""
+"""The benchmark of accuracy: its rows are flags that exist, its results are kept, its comparisons are sound."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 import typer
 from scipy import stats
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "accuracy"
 #: A real SlowFast that trains an epoch in a second.
 SMALL = (
     "clip.num_frames=8",
@@ -35,13 +36,13 @@ def load(name: str) -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOLDER))
         yield importlib.import_module(name)
-        for module in ("training_choices", "paired_scores"):
+        for module in ("run", "paired_scores"):
             sys.modules.pop(module, None)
 
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[ModuleType]:
-    yield from load("training_choices")
+    yield from load("run")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,8 @@ def make_result(labels: list[int], predicted: list[int], seconds: float = 10.0) 
     return {"sample_ids": ids, "labels": labels, "predicted": predicted, "seconds": seconds}
 
 
-def test_every_row_is_a_training_that_can_be_asked_for(program: ModuleType, simulated_dataset: Path) -> None:
+@pytest.mark.parametrize("name", ["choices.yaml", "recipes.yaml"])
+def test_every_row_is_a_training_that_can_be_asked_for(program: ModuleType, simulated_dataset: Path, name: str) -> None:
     """Each row's flags are read by `train`, do not contradict each other and fit the configuration."""
     from thermalctl.cli.app import app
     from thermalctl.dataset.layout import DatasetLayout
@@ -64,10 +66,9 @@ def test_every_row_is_a_training_that_can_be_asked_for(program: ModuleType, simu
 
     dataset = load_dataset(DatasetLayout(simulated_dataset))
     train = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
-    names = [row.name for row in program.ROWS]
-    assert len(set(names)) == len(names)
-    for row in program.ROWS:
-        assert row.base is None or row.base in names
+    test = typer.main.get_command(app).commands["test"]  # type: ignore[attr-defined]
+    for row in program.read_rows(FOLDER / name, None):
+        assert test.make_context("test", row.test_flags.split())
         given = train.make_context("train", row.flags.split()).params
         chosen = {field.name: given[field.name] for field in fields(TrainOptions) if field.name in given}
         cfg = load_config(given["config"] or program.CONFIG)
@@ -95,9 +96,10 @@ def run(
 ) -> Callable[..., tuple[int, str, str]]:
     """Run the program with one seed and one epoch: its exit code and both streams."""
 
-    def run(output: Path, *more: str, epochs: int = 1) -> tuple[int, str, str]:
-        asked = ["--data", str(simulated_dataset), "--output", str(output), "--epochs", str(epochs), "--seeds", "5"]
-        monkeypatch.setattr(sys, "argv", ["training_choices.py", *asked, *more, "--cfg-options", *SMALL])
+    def run(output: Path, *more: str, epochs: int = 1, rows: Path = FOLDER / "choices.yaml") -> tuple[int, str, str]:
+        asked = ["--data", str(simulated_dataset), "--results", str(output), "--epochs", str(epochs), "--seeds", "5"]
+        asked += ["--rows", str(rows)]
+        monkeypatch.setattr(sys, "argv", ["run.py", *asked, *more, "--cfg-options", *SMALL])
         capsys.readouterr()
         code = program.main()
         captured = capsys.readouterr()
@@ -113,23 +115,27 @@ def test_stopped_benchmark_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # A short path: past 75 characters MMEngine takes 2 s each time it writes a configuration.
-    output, asked = tmp_path_factory.mktemp("o"), ["--contest", "sessions", "--only", "base"]
+    output, asked = tmp_path_factory.mktemp("o"), ["--split", "sessions", "--only", "base"]
     monkeypatch.setattr(program, "call", call_here)
     code, out, err = run(output, *asked)
     assert code == 0, err
     result = json.loads((output / "sessions/base/seed-5.json").read_text())
-    assert len(result["sample_ids"]) == len(set(result["sample_ids"])) == 24  # every clip of both folds, once
+    judged = result["targets"]["frame"]["sample_ids"]
+    assert len(judged) == len(set(judged)) == 24  # every clip of both folds, once
     assert result["task"]["epochs"] == 1
 
     code, out, err = run(output, *asked, "--only", "focal")
     assert code == 0, err
     assert err.splitlines()[-1] == "1/1  sessions  focal  seed 5  done"
     rows = [[cell.strip() for cell in line.split("|")] for line in out.splitlines() if line.startswith("| ")]
-    base, focal = rows[2:]
-    assert base[1:5] == ["base", "", "1", "24"]
-    assert focal[1:5] == ["focal", "`--loss focal`", "1", "24"]
-    assert float(focal[7]) == pytest.approx(float(focal[5]) - float(base[5]), abs=0.11)
-    assert (base[7], base[8]) == ("", "")
+    *references, base, focal = rows[2:]
+    assert "*always the majority*" in [reference[1] for reference in references]
+    assert base[1:5] == ["base", "", "1", "1"]
+    assert focal[1:5] == ["focal", "`--loss focal`", "1", "1"]
+    assert float(focal[9]) == pytest.approx(float(focal[5]) - float(base[5]), abs=0.11)
+    assert (base[9], base[10]) == ("", "")
+    assert out.splitlines()[0] == "**sessions frame**"
+    assert "24 clips." in out
 
     monkeypatch.setattr(program, "call", lambda *arguments: pytest.fail("nothing is left to train"))
     assert run(output, *asked, "--only", "focal")[0] == 0
@@ -137,12 +143,60 @@ def test_stopped_benchmark_goes_on_where_it_was(
         run(output, *asked, epochs=2)
 
 
-def test_failed_training_is_told_and_the_next_one_begins(
-    program: ModuleType, run: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_people_are_judged_and_the_keyframes_they_are_in(
+    program: ModuleType,
+    run: Callable[..., tuple[int, str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows = [program.Row("base", "--no-such-flag", base=None), program.Row("focal", "--loss dice")]
-    monkeypatch.setattr(program, "ROWS", rows)
-    code, _, err = run(tmp_path, "--contest", "given")
+    output = tmp_path_factory.mktemp("p")
+    page = output / "page.md"
+    marks = "".join(f"<!-- measured: given {target} -->\n<!-- end -->\nafter\n" for target in ("frame", "person"))
+    page.write_text(f"before\n{marks}")
+    monkeypatch.setattr(program, "call", call_here)
+    code, out, err = run(output, "--split", "given", "--only", "person", "--write", str(page))
+    assert (code, out) == (0, ""), err
+    targets = json.loads((output / "given/person/seed-5.json").read_text())["targets"]
+    keyframes = set(targets["frame"]["sample_ids"])
+    assert {clip.partition("#")[0] for clip in targets["person"]["sample_ids"]} == keyframes
+    assert len(targets["person"]["sample_ids"]) > len(keyframes) == 12
+    for target in targets.values():
+        assert len(target["predicted"]) == len(target["references"]["always the majority"]) == len(target["labels"])
+    lines = page.read_text().splitlines()
+    assert lines[0] == "before"
+    assert lines.count("after") == lines.count("<!-- end -->") == 2
+    assert sum(line.startswith("| person | `--target person` | 1 | 1 |") for line in lines) == 2
+
+    page.write_text("no marks")
+    with pytest.raises(SystemExit, match="the page has no <!-- measured: given frame -->"):
+        run(output, "--split", "given", "--only", "person", "--write", str(page))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("epochs: 1\nrows: [{name: a, base: b}]", "there is no row b"),
+        ("epochs: 1\nrows: [{name: a}, {name: a}]", "two rows have the same name"),
+    ],
+)
+def test_rows_that_make_no_sense_are_refused(program: ModuleType, tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "rows.yaml"
+    path.write_text(text)
+    with pytest.raises(SystemExit, match=problem):
+        program.read_rows(path, None)
+
+
+def test_unknown_row_is_told(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"choices\.yaml has no bass; it has base, person,"):
+        run(tmp_path, "--only", "bass")
+
+
+def test_failed_training_is_told_and_the_next_one_begins(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.yaml"
+    rows.write_text("epochs: 1\nrows: [{name: base, flags: --no-such-flag}, {name: focal, flags: --loss dice}]\n")
+    code, _, err = run(tmp_path, "--split", "given", rows=rows)
     assert code == 1
     assert "1/2  given  base  seed 5  failed: " in err
     assert "No such option: --no-such-flag" in err
@@ -177,6 +231,26 @@ def test_clips_are_matched_by_name_and_not_by_place(paired: ModuleType) -> None:
     turned = result | {name: result[name][::-1] for name in ("sample_ids", "labels", "predicted")}
     difference = paired.compare(paired.gather({5: turned}), paired.gather({5: result}), "top1")
     assert (difference.mean, difference.p) == (0, 1)
+
+
+def test_interval_is_that_of_keyframes_drawn_anew(paired: ModuleType) -> None:
+    """Against resamples of whole keyframes, each scored with scikit-learn."""
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 3, 60), rng.integers(0, 3, 60)
+    predicted[:40] = labels[:40]
+    ids = [f"frame {index // 2}#{index}" for index in range(60)]
+    result = {"sample_ids": ids, "labels": labels.tolist(), "predicted": predicted.tolist(), "seconds": 1.0}
+    answers = paired.gather({5: result})
+    draws = [np.concatenate([[2 * frame, 2 * frame + 1] for frame in rng.integers(0, 30, 30)]) for _ in range(3000)]
+    for score, of_sklearn in (("top1", accuracy_score), ("mean_class", balanced_accuracy_score)):
+        expected = np.quantile([of_sklearn(labels[draw], predicted[draw]) for draw in draws], [0.025, 0.975])
+        assert paired.find_bounds(answers, score) == pytest.approx(tuple(expected), abs=0.02)
+
+
+def test_answers_without_a_network_come_with_their_scores(paired: ModuleType) -> None:
+    result = make_result([0, 0, 0, 1], [0, 0, 1, 1]) | {"references": {"always": [0, 0, 0, 0]}}
+    always = paired.gather({5: result, 6: result}).references["always"]
+    assert (list(always.top1.values()), list(always.mean_class.values())) == ([0.75], [0.5])
 
 
 def test_other_clips_are_refused(paired: ModuleType) -> None:
