@@ -40,9 +40,11 @@ class ClipSpec:
         person_crop: "follow": the crop goes with the person through the clip; "fixed": it stays where they are in the
             keyframe.
         person_margin: side of that crop, as a multiple of the box's longer side.
+        person_min_px: its least side in pixels of the sensor. Where it is more than people's boxes are long, all are
+            shown in the same scale, and who lies is longer than who stands.
         repair: "nearest": an incomplete frame is replaced by the nearest complete one in its clip; "none": left alone.
-        temperatures: "absolute": as recorded; "relative": above the room, which is the median over the frame of each
-            pixel's median over the clip.
+        temperatures: "absolute": as recorded; "relative": above the room, which is the median over the picture that the
+            model is shown of each pixel's median over the clip.
         temperature_range_c: (low, high) deg C of those temperatures, mapped to 0..255 and clipped.
         input_size: (h, w) in pixels after resizing.
         channels: "copy": three equal channels for an RGB stem; "fold": one channel for a one-channel stem; "motion":
@@ -63,6 +65,7 @@ class ClipSpec:
     target: Target = "frame"
     person_crop: PersonCrop = "follow"
     person_margin: float = 1.5
+    person_min_px: float = 0.0
     repair: Repair = "nearest"
     temperatures: Temperatures = "absolute"
     temperature_range_c: tuple[float, float] = (5.0, 45.0)
@@ -133,6 +136,7 @@ def _find_problems(spec: ClipSpec) -> list[str]:
             "expected seconds, more than 0, for uniform time sampling",
         ),
         ("person_margin", _is_number(spec.person_margin) and spec.person_margin > 0, "expected more than 0"),
+        ("person_min_px", _is_number(spec.person_min_px) and spec.person_min_px >= 0, "expected 0 or more"),
         ("temperature_range_c", low_c < high_c, "expected (low, high) in deg C, the lower first"),
         ("input_size", _is_whole(height) and _is_whole(width), "expected (height, width) in pixels"),
         ("mean", _count_numbers(spec.mean) in num_allowed, _expected_values(spec)),

@@ -11,7 +11,7 @@ from torch import Tensor
 from thermalctl.clip_spec import ClipSpec
 from thermalctl.deploy.exporters import choose_exporter, trace
 from thermalctl.errors import ConfigError
-from thermalctl.pipeline.channels import find_background, find_room, make_images, resize_images
+from thermalctl.pipeline.channels import find_background, find_room, make_images, relate_images, resize_images
 from thermalctl.pipeline.preprocessor import ClipTransform
 
 
@@ -43,11 +43,23 @@ def test_room_is_the_median_of_the_background(num_frames: int, height: int) -> N
 
 def test_relative_temperatures_are_above_the_room_and_motion_is_as_it_was() -> None:
     clips = make_clips()
-    spec = make_spec(temperatures="relative", temperature_range_c=(-15.0, 25.0))
-    images = make_images(clips, spec)
-    expected = (clips - find_room(clips) + 15) * 6.375
+    spec = make_spec(temperatures="relative", temperature_range_c=(-5.0, 5.0))
+    images = relate_images(make_images(clips, spec), spec)
+    expected = (clips - find_room(clips) + 5) * 25.5
+    assert expected.min() < 0 and expected.max() > 255
     torch.testing.assert_close(images[:, 0], expected.clamp(0, 255), rtol=0, atol=1e-3)
     assert torch.equal(images[:, 1:], make_images(clips, make_spec())[:, 1:])
+    rounded = make_spec(temperatures="relative", temperature_range_c=(-5.0, 5.0), quantize=True)
+    assert torch.equal(relate_images(make_images(clips, rounded), rounded)[:, 0], images[:, 0].floor())
+
+
+def test_relative_temperatures_are_above_what_surrounds_a_person() -> None:
+    clips = 18 + make_clips() / 40
+    clips[..., 6:] += 3  # half of the frame is warmer
+    spec = make_spec(temperatures="relative", temperature_range_c=(-15.0, 25.0), mean=(0.0,) * 3, std=(1.0,) * 3)
+    regions = torch.tensor([[0.0, 0.0, 5.0, 8.0], [7.0, 0.0, 5.0, 8.0], [7.0, 0.0, 5.0, 8.0]])
+    shown = ClipTransform(spec)(clips, regions)[:, 0]
+    assert ((shown - 15 * 6.375).abs() < 0.6 * 6.375).all()
 
 
 def test_relative_temperatures_are_the_same_in_a_room_of_any_temperature() -> None:
@@ -63,7 +75,7 @@ def test_incomplete_frames_that_stay_are_not_the_room() -> None:
     broken[:, 1] = -273.15
     spec = make_spec(temperatures="relative", temperature_range_c=(-15.0, 25.0), repair="none")
     assert ((find_room(broken) - find_room(clips)).abs() < 0.1).all()
-    assert (make_images(broken, spec)[:, 0, 1] == 0).all()
+    assert (relate_images(make_images(broken, spec), spec)[:, 0, 1] == 0).all()
 
 
 def test_motion_is_temperature_difference_from_background_and_from_the_frame_before() -> None:

@@ -124,5 +124,5 @@ def test_whole_frame_as_a_box_is_seen_as_a_square_as_long_as_the_frame(
     make_model: Callable[..., Any], margin: float
 ) -> None:
     spec = make_model(target="person", person_margin=margin).clip_spec
-    [regions] = find_person_regions(frame_as_box(spec)[None], (40, 60), margin)
+    [regions] = find_person_regions(frame_as_box(spec)[None], (40, 60), spec)
     np.testing.assert_allclose(regions, np.tile([0, -10, 60, 60], (4, 1)), atol=1e-5)

@@ -54,6 +54,7 @@ def train(
     seconds: clips.SecondsOption = None,
     person_crop: clips.PersonCropOption = None,
     person_margin: clips.PersonMarginOption = None,
+    person_min_px: clips.PersonMinPxOption = None,
     temperatures: clips.TemperaturesOption = None,
     augment: augmentation.AugmentOption = None,
     crop_area: augmentation.CropAreaOption = None,

@@ -112,7 +112,7 @@ class TorchModel:
         """Return class probabilities, (N, K) float32; see `ClipModel.predict`."""
         regions = None
         if boxes is not None:
-            regions = torch.from_numpy(find_person_regions(boxes, clips.shape[-2:], self.clip_spec.person_margin))
+            regions = torch.from_numpy(find_person_regions(boxes, clips.shape[-2:], self.clip_spec))
             regions = regions.to(self._device)
         with torch.inference_mode():
             inputs = torch.from_numpy(clips.astype(np.float32, copy=False)).to(self._device)

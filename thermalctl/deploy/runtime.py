@@ -151,7 +151,7 @@ class ThermalClassifier:
         self._check_boxes(boxes, len(clips))
         inputs = {INPUT: np.ascontiguousarray(clips, dtype=np.float32)}
         if boxes is not None and self.clip_spec is not None:
-            inputs[REGIONS] = find_person_regions(boxes, self.clip_shape[-2:], self.clip_spec.person_margin)
+            inputs[REGIONS] = find_person_regions(boxes, self.clip_shape[-2:], self.clip_spec)
         values = self._session.run([TENSORS[name] for name in outputs], inputs)
         return Outputs(**dict(zip(outputs, values, strict=True)))
 

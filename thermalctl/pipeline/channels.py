@@ -1,5 +1,8 @@
 """The pictures that a clip is turned into: its temperatures and, for the channels "motion", what moves in it.
 
+Relative temperatures are above what surrounds a person in the picture of them, not in the whole frame, of which a
+sensor shows the corners colder than the middle. So they are known only when the picture is cut out and resized.
+
 All of it is arithmetic, one sort and two matrix products, the same in training, in test and in an ONNX file.
 """
 
@@ -16,20 +19,38 @@ def make_images(clips_c: Tensor, spec: ClipSpec) -> Tensor:
     """Return a clip's pictures, (N, S, T, H, W) float32, 0..255; S is 3 for the channels "motion", else 1.
 
     Those of "motion" are the temperature, its difference from the background and its difference from the frame before.
-    A difference of 0 is in the middle of the scale, at 127.5.
+    A difference of 0 is in the middle of the scale, at 127.5. Where temperatures are to be relative, they are on the
+    scale of their range already, but neither relative nor clipped nor rounded yet; `relate_images` does that.
 
     Args:
         clips_c: (N, T, H, W) float32, deg C, repaired.
-        spec: the channels, the temperatures and their range, and whether to round down to whole steps.
+        spec: the channels, the temperature range, and whether to round down to whole steps.
     """
-    shown_c = clips_c - find_room(clips_c) if spec.temperatures == "relative" else clips_c
-    images = _scale(shown_c, spec.temperature_range_c)[:, None]
+    is_relative = spec.temperatures == "relative"
+    images = _scale(clips_c, spec.temperature_range_c, clip=not is_relative)[:, None]
     if spec.channels == "motion":
         limits_c = (-MOTION_RANGE_C, MOTION_RANGE_C)
         from_background_c = clips_c - find_background(clips_c)
         from_before_c = clips_c - torch.cat([clips_c[:, :1], clips_c[:, :-1]], dim=1)
         motion = torch.stack([from_background_c, from_before_c], dim=1)
         images = torch.cat([images, _scale(motion, limits_c)], dim=1)
+    return images.floor() if spec.quantize and not is_relative else images
+
+
+def relate_images(images: Tensor, spec: ClipSpec) -> Tensor:
+    """Return what a model is shown, (N, S, T, h, w), with relative temperatures where the spec has them.
+
+    Args:
+        images: (N, S, T, h, w) from `make_images`, resized; the first of S is the temperature.
+        spec: the temperatures and their range, and whether to round down to whole steps.
+    """
+    if spec.temperatures == "absolute":
+        return images
+    low, high = spec.temperature_range_c
+    step = 255 / (high - low)
+    temperatures = images[:, 0]
+    shown = (temperatures - find_room(temperatures) - low * step).clamp(0, 255)[:, None]
+    images = torch.cat([shown, images[:, 1:]], dim=1)
     return images.floor() if spec.quantize else images
 
 
@@ -45,12 +66,12 @@ def find_background(clips_c: Tensor) -> Tensor:
 
 
 def find_room(clips_c: Tensor) -> Tensor:
-    """Return each clip's room temperature, (N, 1, 1, 1) deg C: the median over the frame of the background.
+    """Return each clip's room temperature, (N, 1, 1, 1): the median over the picture of the background.
 
-    A person covers a tenth of the frame or less, so it is the temperature of the floor.
+    A person covers less than half of a picture of theirs, so it is the temperature of the floor.
 
     Args:
-        clips_c: (N, T, H, W) float32, deg C.
+        clips_c: (N, T, H, W) float32, in deg C or on a scale of them.
     """
     return _find_medians(find_background(clips_c).flatten(1))[:, :, None, None]
 
@@ -79,7 +100,7 @@ def _find_medians(values: Tensor) -> Tensor:
     return (highest[:, first : first + 1] + highest[:, number // 2 :]) / 2
 
 
-def _scale(values: Tensor, limits: tuple[float, float]) -> Tensor:
-    """Return values as 0..255 between their limits, clipped."""
+def _scale(values: Tensor, limits: tuple[float, float], *, clip: bool = True) -> Tensor:
+    """Return values as 0..255 between their limits."""
     low, high = limits
-    return (values.clamp(low, high) - low) * (255 / (high - low))
+    return ((values.clamp(low, high) if clip else values) - low) * (255 / (high - low))

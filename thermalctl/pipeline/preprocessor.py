@@ -19,7 +19,7 @@ from thermalctl.errors import ConfigError
 from thermalctl.pipeline.augment import Augmentation
 from thermalctl.pipeline.augment_space import draw_placements, place_regions, show_placed
 from thermalctl.pipeline.augment_temperature import drop_rows, jitter_temperatures
-from thermalctl.pipeline.channels import make_images, resize_images
+from thermalctl.pipeline.channels import make_images, relate_images, resize_images
 from thermalctl.pipeline.erasing import erase_blocks
 from thermalctl.pipeline.mixing import Mixing, draw_mix, mix_clips, mix_labels
 from thermalctl.pipeline.regions import find_boxes, place_boxes
@@ -41,7 +41,8 @@ class ClipTransform(nn.Module):
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1, 1), persistent=False)
         # Resizing is linear, and its weights add up to 1: the same before it as after, of a hundredth of the pixels.
-        self._is_normalized_first = spec.channels == "motion" or len(spec.mean) == len(spec.std) == 1
+        has_mean_of_each = spec.channels == "motion" or len(spec.mean) == len(spec.std) == 1
+        self._is_normalized_first = has_mean_of_each and spec.temperatures == "absolute"
 
     def forward(self, clips_c: Tensor, regions: Tensor | None = None) -> Tensor:
         """Return the model's input, (N, C, T, h, w) float32.
@@ -51,7 +52,7 @@ class ClipTransform(nn.Module):
             regions: (N, 4) x, y, width, height in pixels to look at, or (N, T, 4) where they move; None for the whole
                 frame.
         """
-        return self.spread(self.resize(self.make_pictures(self.repair(clips_c)), regions))
+        return self.spread(self.relate(self.resize(self.make_pictures(self.repair(clips_c)), regions)))
 
     def repair(self, clips_c: Tensor) -> Tensor:
         """Return the clips with incomplete frames repaired as the spec says, (N, T, H, W).
@@ -78,6 +79,10 @@ class ClipTransform(nn.Module):
                 return images
             regions = torch.tensor([[0.0, 0.0, width, height]], device=images.device)
         return resize_images(images, regions, self.spec.input_size)
+
+    def relate(self, images: Tensor) -> Tensor:
+        """Return resized pictures, (N, S, T, h, w), with relative temperatures where the spec has them."""
+        return relate_images(images, self.spec)
 
     def convert_levels(self, levels: Tensor) -> Tensor:
         """Return values of the 0..255 scale, (S, T, h, w), as the pictures have them."""
@@ -168,7 +173,7 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         regions = place_boxes(boxes, clips_c.shape[-2:], self.spec)
         placed = place_regions(regions, place_view(view, len(clips_c)))
         pictures = self.transform.make_pictures(self.transform.repair(clips_c))
-        return self.transform.spread(show_placed(pictures, placed, self.spec.input_size))
+        return self.transform.spread(self.transform.relate(show_placed(pictures, placed, self.spec.input_size)))
 
     def _augment(self, clips_c: Tensor, boxes: Tensor) -> Tensor:
         augmentation, spec = self.augmentation, self.spec
@@ -179,7 +184,7 @@ class ThermalDataPreprocessor(BaseDataPreprocessor):
         images = self.transform.make_pictures(drop_rows(clips_c, augmentation))
         regions = place_boxes(boxes, clips_c.shape[-2:], spec)
         placed = place_regions(regions, draw_placements(len(clips_c), augmentation))
-        shown = show_placed(images, placed, spec.input_size)
+        shown = self.transform.relate(show_placed(images, placed, spec.input_size))
         erase_blocks(shown, augmentation, self.transform.convert_levels)
         return self.transform.spread(shown)
 

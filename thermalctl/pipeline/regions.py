@@ -49,4 +49,4 @@ def place_boxes(boxes: Tensor, frame_size: Sequence[int], spec: ClipSpec) -> Ten
     height, width = frame_size
     if spec.target == "frame":
         return torch.tensor([0.0, 0.0, width, height]).expand(boxes.shape)
-    return torch.from_numpy(find_person_regions(boxes.numpy(), (height, width), spec.person_margin))
+    return torch.from_numpy(find_person_regions(boxes.numpy(), (height, width), spec))

@@ -37,6 +37,10 @@ COPIES = (
             {"target": "person", "person_margin": 2.0},
             {"target": "person", "person_margin": 2.0, "input_size": (40, 40)},
         ),
+        (
+            {"target": "person", "person_margin": 1.0, "person_min_px": 24.0},
+            {"target": "person", "person_margin": 1.0, "person_min_px": 24.0, "input_size": (40, 40)},
+        ),
         ({"frames": 32}, {"num_frames": 32}),
         ({"time": "uniform", "seconds": 8.0}, {"time_sampling": "uniform", "window_s": 8.0}),
         (
@@ -103,7 +107,11 @@ def test_flags_of_people_do_for_a_configuration_that_judges_people(
 
 @pytest.mark.parametrize(
     ("options", "flag"),
-    [({"person_crop": "follow"}, "--person-crop"), ({"person_margin": 2.0}, "--person-margin")],
+    [
+        ({"person_crop": "follow"}, "--person-crop"),
+        ({"person_margin": 2.0}, "--person-margin"),
+        ({"person_min_px": 24.0}, "--person-min-px"),
+    ],
 )
 def test_flags_of_people_are_refused_where_whole_frames_are_judged(
     tiny: Config, dataset: ThermalDataset, complete: Complete, options: dict[str, Any], flag: str

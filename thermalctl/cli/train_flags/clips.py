@@ -54,3 +54,12 @@ PersonMarginOption = Annotated[
         show_default=False,
     ),
 ]
+PersonMinPxOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="PX",
+        help="--target person: the crop's least side in the sensor's pixels; 24 shows all in one scale.",
+        rich_help_panel=PANEL,
+        show_default=False,
+    ),
+]

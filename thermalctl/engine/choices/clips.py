@@ -20,13 +20,14 @@ _KEYS = {
     "seconds": "window_s",
     "person_crop": "person_crop",
     "person_margin": "person_margin",
+    "person_min_px": "person_min_px",
     "temperatures": "temperatures",
 }
 #: A room's temperature, deg C: by so much the temperature range is moved where temperatures become relative to it, so
 #: that the mean and std of what the model sees stay about what they were.
 ROOM_C = 20.0
 #: The flags that mean nothing where whole frames are judged.
-_OF_PEOPLE = ("person_crop", "person_margin")
+_OF_PEOPLE = ("person_crop", "person_margin", "person_min_px")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class ClipChoices:
         person_crop: whether the crop around a person is to "follow" them through the clip, or stays "fixed" where they
             are in the keyframe.
         person_margin: side of that crop, as a multiple of the longer side of their box.
+        person_min_px: its least side in pixels of the sensor.
         temperatures: "absolute" as recorded, or "relative" to the room.
     """
 
@@ -50,6 +52,7 @@ class ClipChoices:
     seconds: float | None = None
     person_crop: PersonCrop | None = None
     person_margin: float | None = None
+    person_min_px: float | None = None
     temperatures: Temperatures | None = None
 
 
@@ -69,6 +72,11 @@ def check_clips(choices: ClipChoices) -> None:
         raise RequestError(
             f"--person-margin is {choices.person_margin:g}, expected more than 0",
             hint="1 is the box itself, 1.5 half as much again",
+        )
+    if choices.person_min_px is not None and not 0 <= choices.person_min_px < math.inf:
+        raise RequestError(
+            f"--person-min-px is {choices.person_min_px:g}, expected 0 or more",
+            hint="0 lets the box decide; 24 shows people of up to 24 pixels in the same scale",
         )
     name = _find_of_people(choices)
     if name and choices.target == "frame":
