@@ -9,7 +9,9 @@
 A row is a training: flags of `thermalctl train`, and what it is compared with. Four contests: the dataset's own split
 ("given") or one session held out after the other, all judged clips taken as one ("sessions"); and keyframes as a whole
 ("frame") or each person in them ("person"). A model of people takes part in both of the latter: a keyframe's label
-follows from what everyone in it does, `thermalctl test --target frame`.
+follows from what everyone in it does, `thermalctl test --target frame`. There it is told where people are, which a
+model of frames is not; so a row with `finds_people` is judged a third time ("found"), on the people that `thermalctl
+predict` finds in the recording by itself.
 
 Each (split, row, seed) is a file in the folder of results, so a stopped run goes on where it was; a file that was made
 with other flags or epochs is an error and not a result. Each training is a process of its own.
@@ -24,6 +26,7 @@ Seconds are those of one result, which over sessions is a training for each fold
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -37,18 +40,22 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from paired_scores import Answers, compare, find_bounds, gather
 
 from thermalctl.dataset.layout import DatasetLayout
 from thermalctl.dataset.resplit import resplit_into_folds
 from thermalctl.dataset.samples import load_dataset
+from thermalctl.deploy.clip_models import ModelChoice, find_model
+from thermalctl.evaluation.frames_of_people import find_label_probabilities
 from thermalctl.evaluation.predictions import Predictions, read_predictions
 from thermalctl.files import replace_file
+from thermalctl.prediction.single import predict_frame
 
 FOLDER = Path(__file__).parent
 CONFIG = "slowfast-tiny"
 SPLITS = ("given", "sessions")
-TARGETS = ("frame", "person")
+TARGETS = ("frame", "found", "person")
 NUM_FOLDS = 2
 WINDOW_FRAMES = 64
 FOLDS_SEED = 42
@@ -64,6 +71,7 @@ class Row:
         name: of the row.
         flags: of `thermalctl train`, beside the dataset, the seed and the epochs.
         test_flags: of `thermalctl test`.
+        finds_people: whether keyframes are judged by the people that are found in them, too.
         base: the row that it is compared with; None for none.
         epochs: how long it trains.
     """
@@ -71,6 +79,7 @@ class Row:
     name: str
     flags: str = ""
     test_flags: str = ""
+    finds_people: bool = False
     base: str | None = None
     epochs: int
 
@@ -208,13 +217,30 @@ def train_and_judge(task: Task, datasets: Sequence[Path], arguments: argparse.Na
                 else:
                     add_answers(targets, "person", predictions)
                     call(*test, "--target", "frame")
-                    add_answers(targets, "frame", read_predictions(answers))
+                    of_frames = read_predictions(answers)
+                    add_answers(targets, "frame", of_frames)
+                    if task.row.finds_people:
+                        scores = judge_found(run, data, arguments.device)
+                        add_answers(targets, "found", dataclasses.replace(of_frames, scores=scores, logits=None))
             except subprocess.CalledProcessError as error:
                 return f"failed: {error.stderr.strip()[-500:]}"
     result = {"task": describe(task, arguments), "seconds": seconds, "targets": targets}
     with replace_file(task.file(arguments.results)) as path:
         path.write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
     return None
+
+
+def judge_found(run: Path, data: Path, device: str) -> NDArray[np.float64]:
+    """Return the label probabilities of the val keyframes, (N, K), by the people who are found in the recordings."""
+    dataset = load_dataset(DatasetLayout(data))
+    model = ModelChoice(path=find_model(run, last=True), device=device).load()
+    scores = []
+    for frame in dataset.samples("val"):
+        people = predict_frame(model, dataset.layout.recording_file(frame.recording), frame.keyframe)
+        scores.append(
+            find_label_probabilities(np.stack([person.probabilities for person in people]).astype(np.float64))
+        )
+    return np.stack(scores)
 
 
 def add_answers(targets: dict[str, dict[str, Any]], target: str, predictions: Predictions) -> None:
@@ -252,7 +278,8 @@ def call(*arguments: str) -> str:
 def describe(task: Task, arguments: argparse.Namespace) -> dict[str, object]:
     """Return what decides a result; threads and jobs do not."""
     row = task.row
-    asked = {"split": task.split, "row": row.name, "flags": row.flags, "test_flags": row.test_flags, "seed": task.seed}
+    asked = {"split": task.split, "row": row.name, "flags": row.flags, "test_flags": row.test_flags}
+    asked |= {"finds_people": row.finds_people, "seed": task.seed}
     return asked | {"epochs": row.epochs, "cfg_options": arguments.cfg_options}
 
 

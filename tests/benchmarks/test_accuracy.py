@@ -151,25 +151,28 @@ def test_people_are_judged_and_the_keyframes_they_are_in(
 ) -> None:
     output = tmp_path_factory.mktemp("p")
     page = output / "page.md"
-    marks = "".join(f"<!-- measured: given {target} -->\n<!-- end -->\nafter\n" for target in ("frame", "person"))
+    marks = "".join(f"<!-- measured: given {target} -->\n<!-- end -->\nafter\n" for target in program.TARGETS)
     page.write_text(f"before\n{marks}")
+    rows = output / "rows.yaml"
+    rows.write_text("epochs: 1\nrows: [{name: people, flags: --target person, finds_people: true}]\n")
     monkeypatch.setattr(program, "call", call_here)
-    code, out, err = run(output, "--split", "given", "--only", "person", "--write", str(page))
+    code, out, err = run(output, "--split", "given", "--write", str(page), rows=rows)
     assert (code, out) == (0, ""), err
-    targets = json.loads((output / "given/person/seed-5.json").read_text())["targets"]
+    targets = json.loads((output / "given/people/seed-5.json").read_text())["targets"]
     keyframes = set(targets["frame"]["sample_ids"])
     assert {clip.partition("#")[0] for clip in targets["person"]["sample_ids"]} == keyframes
     assert len(targets["person"]["sample_ids"]) > len(keyframes) == 12
+    assert targets["found"]["sample_ids"] == targets["frame"]["sample_ids"]
     for target in targets.values():
         assert len(target["predicted"]) == len(target["references"]["always the majority"]) == len(target["labels"])
     lines = page.read_text().splitlines()
     assert lines[0] == "before"
-    assert lines.count("after") == lines.count("<!-- end -->") == 2
-    assert sum(line.startswith("| person | `--target person` | 1 | 1 |") for line in lines) == 2
+    assert lines.count("after") == lines.count("<!-- end -->") == 3
+    assert sum(line.startswith("| people | `--target person` | 1 | 1 |") for line in lines) == 3
 
     page.write_text("no marks")
     with pytest.raises(SystemExit, match="the page has no <!-- measured: given frame -->"):
-        run(output, "--split", "given", "--only", "person", "--write", str(page))
+        run(output, "--split", "given", "--write", str(page), rows=rows)
 
 
 @pytest.mark.parametrize(

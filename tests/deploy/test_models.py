@@ -41,6 +41,7 @@ _SHALLOW_SLOWFAST: dict[str, Any] = {
 SHALLOW: dict[str, dict[str, Any]] = {
     "slowfast-tiny": {},
     "slowfast-small": {"clip.num_frames": 8},
+    "thermal-small": {"clip.num_frames": 8},
     "slowfast-r50": _SHALLOW_SLOWFAST,
     "slowfast-r50-8x8": _SHALLOW_SLOWFAST,
     "slowfast-r101": _SHALLOW_SLOWFAST,

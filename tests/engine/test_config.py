@@ -34,7 +34,7 @@ def test_shipped_configurations_are_listed_and_read() -> None:
         assert load_config(name).model.type in ("Recognizer2D", "Recognizer3D")
 
 
-@pytest.mark.parametrize("name", ["slowfast-r50", "slowfast-tiny"])
+@pytest.mark.parametrize("name", ["slowfast-r50", "slowfast-tiny", "thermal-small"])
 def test_shipped_schedule_fills_the_training(name: str) -> None:
     cfg = load_config(name)
     warmup, decay = cfg.param_scheduler

@@ -40,7 +40,7 @@ NARROW = {
 }
 HEAVY = {"slowfast-r101", "slowfast-r50-8x8"}
 #: Trained from scratch: no weights that are published fit them.
-FROM_SCRATCH = {"slowfast-tiny", "slowfast-small"}
+FROM_SCRATCH = {"slowfast-tiny", "slowfast-small", "thermal-small"}
 FINETUNED = [name for name in NAMES if name not in FROM_SCRATCH]
 #: Two steps of two clips, and as few to be validated.
 SHORT = {
@@ -57,7 +57,7 @@ SHORT = {
 def shorten(name: str) -> dict[str, Any]:
     """What makes of a shipped configuration one that trains in seconds."""
     size = (32, 64) if name == "uniformer-s" else (24, 32)
-    frames = {"clip.num_frames": 8} if name.startswith("slowfast") else {}
+    frames = {"clip.num_frames": 8} if name.startswith(("slowfast", "thermal")) else {}
     return SHORT | frames | {"clip.input_size": size} | (NARROW if name in HEAVY else {})
 
 
