@@ -114,13 +114,14 @@ def complete(name: str, overrides: dict[str, Any]) -> Config:
 
 
 def make_batch(cfg: Config) -> dict[str, Any]:
-    """Return one clip of a room with its label, as the loaders hand it over."""
+    """Return one clip of a room with its label and the person who is judged, as the loaders hand it over."""
     prepare_mmaction()
     from mmaction.structures import ActionDataSample
 
-    sample = ActionDataSample()
+    box, num_frames = (0.5, 0.5, 0.2, 0.2), cfg.clip.num_frames
+    sample = ActionDataSample(metainfo={"boxes": [box], "track": [box] * num_frames})
     sample.set_gt_label(0)
-    return {"inputs": [22 + 3 * torch.rand(cfg.clip.num_frames, *FRAME_SIZE)], "data_samples": [sample]}
+    return {"inputs": [22 + 3 * torch.rand(num_frames, *FRAME_SIZE)], "data_samples": [sample]}
 
 
 def read_peak_bytes() -> int:

@@ -20,8 +20,9 @@ def program() -> ModuleType:
     return module
 
 
-def test_model_is_measured_as_it_trains(program: ModuleType) -> None:
-    found = program.measure("slowfast-tiny", {"clip.num_frames": 16, "clip.input_size": [20, 30]})
+@pytest.mark.parametrize("name", ["slowfast-tiny", "thermal-small"])
+def test_model_is_measured_as_it_trains(program: ModuleType, name: str) -> None:
+    found = program.measure(name, {"clip.num_frames": 16, "clip.input_size": [20, 30]})
     assert found["input_shape"] == (1, 1, 16, 20, 30)
     assert found["gmacs"] > 0
     assert found["forward_s"] > 0
