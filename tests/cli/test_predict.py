@@ -203,6 +203,11 @@ def test_contradictory_request_is_refused(
     assert message in " ".join(outcome.stderr.decode().split())
 
 
+def listen_to_interrupts() -> None:
+    """Undo what a shell does to the commands that it runs in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_stream_ends_its_events_and_says_what_came(
     trained_run: Path, recording: Path, tmp_path: Path
 ) -> None:
@@ -213,7 +218,11 @@ def test_interrupted_stream_ends_its_events_and_says_what_came(
     )
     command = [sys.executable, "-m", "thermalctl", "predict", "--stream", "ndjson", "--model", str(trained_run)]
     with subprocess.Popen(
-        [*command, "--events", str(rules)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "--events", str(rules)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=listen_to_interrupts,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
