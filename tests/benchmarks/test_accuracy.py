@@ -189,6 +189,16 @@ def test_rows_that_make_no_sense_are_refused(program: ModuleType, tmp_path: Path
         program.read_rows(path, None)
 
 
+def test_tables_of_the_page_are_those_of_the_results(
+    program: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, copy = FOLDER.parents[1] / "docs" / "accuracy.md", tmp_path / "accuracy.md"
+    copy.write_text(page.read_text())
+    monkeypatch.setattr(sys, "argv", ["run.py", "--table", "--write", str(copy)])
+    assert program.main() == 0
+    assert copy.read_text() == page.read_text()
+
+
 def test_unknown_row_is_told(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"choices\.yaml has no bass; it has base, person,"):
         run(tmp_path, "--only", "bass")

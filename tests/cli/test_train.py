@@ -24,18 +24,18 @@ def test_whole_journey_needs_no_paths(folder: Path, thermalctl: Run) -> None:
     assert "ThermalDataGen/thermal_action_dataset  (found below the current folder)" in outcome.out
     outcome = thermalctl("train", "--amp", "--epochs", "1", *SMALL)
     assert outcome.code == 0, outcome.err
-    assert "config: slowfast-tiny (the default on a CPU)" in outcome.err
+    assert "config: thermal-small (the default on a CPU)" in outcome.err
     assert "bfloat16" in outcome.err
     outcome = thermalctl("test")
     assert outcome.code == 0, outcome.err
     assert "the only run below work_dirs" in outcome.err
-    assert (folder / "work_dirs/slowfast-tiny/predictions_val.npz").is_file()
+    assert (folder / "work_dirs/thermal-small/predictions_val.npz").is_file()
     outcome = thermalctl("report", "--confusion")
     assert outcome.code == 0, outcome.err
-    assert (folder / "work_dirs/slowfast-tiny/report_val/confusion.png").is_file()
+    assert (folder / "work_dirs/thermal-small/report_val/confusion.png").is_file()
     outcome = thermalctl("export-onnx")
     assert outcome.code == 0, outcome.err
-    assert list((folder / "work_dirs/slowfast-tiny").glob("*.onnx"))
+    assert list((folder / "work_dirs/thermal-small").glob("*.onnx"))
 
 
 def test_one_line_per_validation_and_none_of_mmengines(trained: Path, simulated: Path, thermalctl: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
-from thermalctl.dataset.samples import ThermalDataset, find_clip
+from thermalctl.dataset.person_regions import find_person_regions
+from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.deploy.classifier import build_classifier
 from thermalctl.deploy.export import export_onnx, reduce_precision
 from thermalctl.deploy.metadata import OutputName, Precision
@@ -27,7 +28,6 @@ from thermalctl.engine.restore import RestoredModel, build_model, restore_model
 from thermalctl.engine.score import score_split
 from thermalctl.errors import CheckpointError
 from thermalctl.pipeline.clip_dataset import ClipDataset
-from thermalctl.recordings.hdf5 import RecordingFile
 
 FRAME_SIZE = (12, 18)
 SIZE = (32, 64)
@@ -95,14 +95,22 @@ def make(dataset: ThermalDataset, tmp_path_factory: pytest.TempPathFactory) -> C
     return make
 
 
-def read_clips(restored: RestoredModel, dataset: ThermalDataset) -> np.ndarray:
-    """Return the val clips, (N, T, 12, 18) deg C."""
+def read_clips(restored: RestoredModel, dataset: ThermalDataset) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the val clips, (N, T, 12, 18) deg C, and of a model of people the boxes in them, (N, T, 4)."""
     assert restored.clip_spec is not None
-    clips = []
-    for sample in dataset.samples("val"):
-        with RecordingFile(dataset.layout.recording_file(sample.recording)) as file:
-            clips.append(file.read(find_clip(sample, dataset, restored.clip_spec)))
-    return np.stack(clips)
+    clips = ClipDataset(str(dataset.layout.root), "val", restored.clip_spec.to_dict())
+    items = [clips[index] for index in range(len(clips))]
+    tracks = [item["data_samples"].metainfo.get("track") for item in items]
+    return np.stack([item["inputs"].numpy() for item in items]), None if tracks[0] is None else np.stack(tracks)
+
+
+def feed(restored: RestoredModel, dataset: ThermalDataset) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the val clips one by one as the network's inputs."""
+    clips, boxes = read_clips(restored, dataset)
+    assert restored.clip_spec is not None
+    regions = None if boxes is None else find_person_regions(boxes, FRAME_SIZE, restored.clip_spec)
+    for index, clip in enumerate(clips):
+        yield {"input": clip[None]} | ({} if regions is None else {"regions": regions[index][None]})
 
 
 def test_every_shipped_model_is_here() -> None:
@@ -122,13 +130,14 @@ def test_degrees_give_the_scores_of_thermalctl_test(
 ) -> None:
     restored = make(name)
     result = export_onnx(restored, tmp_path / "m.onnx", frame_size=FRAME_SIZE, opset=opset)
-    clips = read_clips(restored, dataset)
-    assert result.inputs == {"input": clips.shape[1:]}
+    clips, boxes = read_clips(restored, dataset)
+    assert result.inputs["input"] == clips.shape[1:]
     expected = score_split(restored, dataset, "val").scores
     assert np.ptp(expected, axis=0).max() > 0.2  # the clips are told apart
     classifier = ThermalClassifier(tmp_path / "m.onnx")
-    np.testing.assert_allclose(classifier.predict(clips), expected, atol=1e-5)
-    np.testing.assert_allclose(classifier.predict(clips[:1]), expected[:1], atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(clips, boxes), expected, atol=1e-5)
+    first = None if boxes is None else boxes[:1]
+    np.testing.assert_allclose(classifier.predict(clips[:1], first), expected[:1], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["slowfast-tiny", "slowonly-r50", "tsm-r50", "x3d-s", "uniformer-s"])
@@ -138,7 +147,7 @@ def test_last_layer_makes_the_logits_from_the_features(
     """Of each kind of head."""
     restored = make(name)
     result = export_onnx(restored, tmp_path / "m.onnx", frame_size=FRAME_SIZE, opset=13, outputs=EVERYTHING)
-    found = ThermalClassifier(tmp_path / "m.onnx").run(read_clips(restored, dataset)[:3], outputs=EVERYTHING)
+    found = ThermalClassifier(tmp_path / "m.onnx").run(read_clips(restored, dataset)[0][:3], outputs=EVERYTHING)
     head: Any = restored.model.cls_head
     last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
     assert found.features is not None
@@ -155,16 +164,16 @@ def reduce_each(
     """Export a model in float32 and in these precisions, and check that it answers about the same."""
     whole = folder / "fp32.onnx"
     exported = export_onnx(restored, whole, frame_size=FRAME_SIZE, opset=13)
-    clips = read_clips(restored, dataset)
-    expected = ThermalClassifier(whole).predict(clips)
+    clips, boxes = read_clips(restored, dataset)
+    expected = ThermalClassifier(whole).predict(clips, boxes)
     assert len(set(expected.argmax(1))) > 1
     for precision, likeness in least_likeness.items():
-        reduced = reduce_precision(whole, folder / "reduced.onnx", precision, ({"input": clip[None]} for clip in clips))
+        reduced = reduce_precision(whole, folder / "reduced.onnx", precision, feed(restored, dataset))
         onnx.checker.check_model(reduced.path, full_check=True)
         assert reduced.precision == precision
         assert (reduced.inputs, reduced.outputs) == (exported.inputs, exported.outputs)
         assert reduced.num_bytes < LARGEST_SHARE[precision] * exported.num_bytes
-        scores = ThermalClassifier(reduced.path).predict(clips)
+        scores = ThermalClassifier(reduced.path).predict(clips, boxes)
         assert correlate(scores, expected) > likeness
 
 
@@ -199,7 +208,7 @@ def test_model_as_deep_as_it_is_shipped_answers_the_same(
     restored = make(name, is_shallow=False)
     reduce_each(restored, dataset, tmp_path, DEEP_LIKENESS)
     expected = score_split(restored, dataset, "val").scores
-    found = ThermalClassifier(tmp_path / "fp32.onnx").predict(read_clips(restored, dataset))
+    found = ThermalClassifier(tmp_path / "fp32.onnx").predict(*read_clips(restored, dataset))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

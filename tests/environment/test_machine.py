@@ -109,7 +109,7 @@ def test_work_folder_is_the_one_that_train_writes() -> None:
 
 def test_loader_load_is_that_of_the_configuration_that_trains_on_a_gpu() -> None:
     config_module = pytest.importorskip("thermalctl.engine.config")
-    cfg = config_module.load_config(config_module.DEFAULT_CONFIGS["cuda"])
+    cfg = config_module.load_config(config_module.choose_config("cuda", None))
     train, val = cfg.train_dataloader, cfg.val_dataloader
     num_clips = 2 * (train.num_workers * train.batch_size + val.num_workers * val.batch_size)
 

@@ -19,7 +19,7 @@ from thermalctl.clip_spec import ClipSpec, Target
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.person_tracks import PersonTrack, find_person_tracks
 from thermalctl.dataset.samples import Sample, ThermalDataset, find_clip
-from thermalctl.engine.config import DEFAULT_CONFIGS, PREPROCESSOR, complete_config, load_config, names_class
+from thermalctl.engine.config import PREPROCESSOR, choose_config, complete_config, load_config, names_class
 from thermalctl.engine.options import TrainOptions
 from thermalctl.engine.train import choose_device
 from thermalctl.errors import ConfigError
@@ -135,7 +135,7 @@ def prepare_training_input(config: str | None, dataset: ThermalDataset, target: 
     Raises:
         ConfigError: if there is no such configuration, or it brings its own pipeline.
     """
-    name = config or DEFAULT_CONFIGS[choose_device(None)]
+    name = config or choose_config(choose_device(None), target)
     cfg = load_config(name)
     if "clip" not in cfg:
         raise ConfigError(

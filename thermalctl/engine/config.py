@@ -16,7 +16,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from thermalctl.clip_spec import ClipSpec
+from thermalctl.clip_spec import ClipSpec, Target
 from thermalctl.compat import prepare_mmaction
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.engine.architecture import fit_architecture
@@ -31,8 +31,6 @@ from thermalctl.pipeline.time_augment import count_context_frames
 
 #: The dataset class of the guide's own configurations.
 GUIDE_DATASET = "ThermalHDF5Dataset"
-#: What `train` takes when no configuration is named, by kind of device.
-DEFAULT_CONFIGS = {"cuda": "slowfast-r50", "cpu": "slowfast-tiny"}
 PREPROCESSOR = "thermalctl.pipeline.preprocessor.ThermalDataPreprocessor"
 #: Where a configuration has the weight of each class.
 LOSS_WEIGHTS = "model.cls_head.loss_cls.class_weight"
@@ -53,6 +51,18 @@ _CONFIG_FAULTS = (
     RuntimeError,
     OSError,
 )
+
+
+def choose_config(device: str, target: Target | None) -> str:
+    """Return what `train` takes when no configuration is named.
+
+    Args:
+        device: what would train: "cpu", "cuda" or "cuda:N".
+        target: what is to be judged; None where that is open.
+    """
+    if device != "cpu":
+        return "slowfast-r50"
+    return "slowfast-tiny" if target == "frame" else "thermal-small"
 
 
 def list_shipped_configs() -> list[str]:

@@ -69,7 +69,8 @@ def apply_options(cfg: Config, options: TrainOptions, *, planned_epochs: int | N
     elif options.resume:
         cfg.load_from = None  # from the run's own last checkpoint, not from where it once began
     cfg.resume = options.resume or cfg.get("resume", False)
-    apply_clips(cfg, options, has_own_size="clip.input_size" in options.overrides)
+    has_own_size = options.input_size is not None or "clip.input_size" in options.overrides
+    apply_clips(cfg, options, has_own_size=has_own_size)
     apply_imbalance(cfg, options)
     apply_augmentation(cfg, options)
     apply_transfer(cfg, options)

@@ -11,14 +11,8 @@ from mmengine.config import Config
 from thermalctl.dataset.layout import DatasetLayout, find_dataset
 from thermalctl.dataset.samples import ThermalDataset, load_dataset
 from thermalctl.engine.checkpoints import find_last
-from thermalctl.engine.choices.clips import describe_repeats
-from thermalctl.engine.config import (
-    DEFAULT_CONFIGS,
-    complete_config,
-    iterate_datasets,
-    load_config,
-    read_clip_spec,
-)
+from thermalctl.engine.choices.clips import describe_missing_boxes, describe_repeats
+from thermalctl.engine.config import choose_config, complete_config, iterate_datasets, load_config, read_clip_spec
 from thermalctl.engine.options import LOADERS, TrainOptions
 from thermalctl.engine.running.memory import fit_batch
 from thermalctl.engine.starting import suggest_for_size
@@ -81,7 +75,7 @@ def plan_training(
         assert work_dir is not None
         config = str(find_config_copy(work_dir))
     elif config is None:
-        config = DEFAULT_CONFIGS[device.partition(":")[0]]
+        config = choose_config(device, options.target)
         notes.append(f"config: {config} (the default on a {'GPU' if device != 'cpu' else 'CPU'})")
     cfg = load_config(config)
     missing = [key for key in NEEDED_KEYS if not cfg.get(key)]
@@ -97,6 +91,7 @@ def plan_training(
     complete = complete_config(cfg, options, dataset, work_dir=work_dir, device=device)
     if dataset is not None and "clip" in complete:
         spec = read_clip_spec(complete, dataset.classes)
+        notes.extend(describe_missing_boxes(spec, dataset))
         notes.extend(describe_repeats(spec, dataset))
         notes.extend(suggest_for_size(len(dataset.samples("train", spec.target)), complete))
     if options.batch_size == "auto":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from thermalctl.dataset.splitting import SplitRule
 from thermalctl.engine.checkpoints import find_last
-from thermalctl.engine.config import DEFAULT_CONFIGS
+from thermalctl.engine.config import choose_config
 from thermalctl.engine.options import MOST_SEED, TrainOptions
 from thermalctl.engine.plan import TrainingPlan, choose_work_dir, find_config_copy, plan_training
 from thermalctl.engine.sweep_folds import FOLDS_FOLDER, NewFolds, find_folds, plan_new_folds
@@ -96,7 +96,7 @@ def plan_sweep(
         others = {"--config": config, "--data": data, "--seeds": seeds, "--folds": folds, "--split-by": split_rule}
         return _plan_resumed(work_dir, options, [flag for flag, value in others.items() if value])
     if work_dir is None:
-        name = config or DEFAULT_CONFIGS[choose_device(options.device).partition(":")[0]]
+        name = config or choose_config(choose_device(options.device), options.target)
         work_dir = choose_work_dir(f"{Path(name).stem.replace('_', '-')}-sweep")
     _check_free(work_dir)
     notes, new_folds, prepared = [], None, {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from mmengine.config import Config
 
 from thermalctl.clip_spec import ClipSpec
+from thermalctl.dataset.matching import WHOLE_FRAME
 from thermalctl.dataset.samples import ThermalDataset
-from thermalctl.engine.choices.clips import describe_repeats
-from thermalctl.engine.config import read_clip_spec
+from thermalctl.engine.choices.clips import describe_missing_boxes, describe_repeats
+from thermalctl.engine.config import load_config, read_clip_spec
 from thermalctl.errors import ConfigError, RequestError
 
 Complete = Callable[..., Config]
@@ -123,6 +125,29 @@ def test_flags_of_people_are_refused_where_whole_frames_are_judged(
     assert caught.value.hint == "add --target person"
 
 
+def test_squares_for_people_are_not_filled_with_whole_frames(dataset: ThermalDataset, complete: Complete) -> None:
+    people = load_config("thermal-small")
+    with pytest.raises(ConfigError, match="--target frame: this configuration shows people, in pictures of 32x32"):
+        complete(people, dataset, target="frame")
+    spec = read_clip_spec(complete(people, dataset, target="frame", input_size="40x60"), dataset.classes)
+    assert (spec.target, spec.input_size) == ("frame", (40, 60))
+
+
+def test_temperatures_that_are_no_longer_relative_have_their_range_back(
+    dataset: ThermalDataset, complete: Complete
+) -> None:
+    cfg = complete(load_config("thermal-small"), dataset, temperatures="absolute")
+    assert (cfg.clip.temperatures, cfg.clip.temperature_range_c) == ("absolute", (5.0, 45.0))
+
+
+@pytest.mark.parametrize("pixels", [-1.0, float("nan"), float("inf")])
+def test_impossible_least_side_is_refused(
+    tiny: Config, dataset: ThermalDataset, complete: Complete, pixels: float
+) -> None:
+    with pytest.raises(RequestError, match=r"--person-min-px is .*, expected 0 or more"):
+        complete(tiny, dataset, target="person", person_min_px=pixels)
+
+
 @pytest.mark.parametrize("margin", [0.0, -1.0, float("nan"), float("inf")])
 def test_impossible_margin_is_refused(tiny: Config, dataset: ThermalDataset, complete: Complete, margin: float) -> None:
     with pytest.raises(RequestError, match=r"--person-margin is .*, expected more than 0"):
@@ -165,6 +190,17 @@ def test_clips_longer_than_their_recordings_are_told(dataset: ThermalDataset) ->
     assert describe_repeats(spec, dataset) == [
         "clips: 12 of 12 are mostly repeats: there are not 8 different frames over 3600 s around their keyframes"
     ]
+
+
+def test_people_without_boxes_are_told(dataset: ThermalDataset) -> None:
+    train = dataset.splits["train"]
+    everywhere = tuple(dataclasses.replace(person, box=WHOLE_FRAME) for person in train.annotations)
+    splits = dict(dataset.splits) | {"train": dataclasses.replace(train, annotations=everywhere)}
+    hidden = dataclasses.replace(dataset, splits=splits)
+    assert describe_missing_boxes(make_spec(dataset, target="person"), dataset) == []
+    [told] = describe_missing_boxes(make_spec(hidden, target="person"), hidden)
+    assert told.startswith("boxes: none are known")
+    assert describe_missing_boxes(make_spec(hidden, target="frame"), hidden) == []
 
 
 def test_only_training_is_delivered_the_frames_around_a_clip(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from mmengine.config import Config
 
 from thermalctl.clip_spec import ClipSpec, PersonCrop, Target, Temperatures, TimeSampling
 from thermalctl.dataset.clips import count_repeating_clips
+from thermalctl.dataset.matching import WHOLE_FRAME
 from thermalctl.dataset.samples import ThermalDataset
 from thermalctl.errors import ConfigError, RequestError
 
@@ -90,7 +92,7 @@ def apply_clips(cfg: Config, choices: ClipChoices, *, has_own_size: bool = False
     """Change what the model sees of a clip.
 
     A person's crop is square, so a configuration that turns from frames to people gets a square input, of its shorter
-    side; otherwise people would be stretched.
+    side.
 
     Args:
         cfg: the configuration.
@@ -108,31 +110,54 @@ def apply_clips(cfg: Config, choices: ClipChoices, *, has_own_size: bool = False
             f"{_name_flag(next(iter(given)))}: this configuration is your own, and chooses its frames itself",
             hint="change its dataset and pipeline, or start from a shipped configuration",
         )
-    if choices.target == "person" and cfg.clip.get("target", "frame") == "frame" and not has_own_size:
-        cfg.clip.input_size = (min(cfg.clip.get("input_size", ClipSpec.input_size)),) * 2
-    before = cfg.clip.get("temperatures", ClipSpec.temperatures)
-    if choices.temperatures not in (None, before):
-        moved_c = -ROOM_C if choices.temperatures == "relative" else ROOM_C
-        low_c, high_c = cfg.clip.get("temperature_range_c", ClipSpec.temperature_range_c)
-        cfg.clip.temperature_range_c = (low_c + moved_c, high_c + moved_c)
+    clip = cfg.clip
+    if not has_own_size:
+        _fit_size(clip, choices.target)
+    _move_temperatures(clip, choices.temperatures)
     for name, value in given.items():
-        cfg.clip[_KEYS[name]] = value
-    if choices.time == "consecutive" and "window_s" in cfg.clip:
-        cfg.clip.window_s = None
-    if choices.seconds is not None and cfg.clip.get("time_sampling") != "uniform":
+        clip[_KEYS[name]] = value
+    _fit_time(clip, choices)
+    name_of_people = _find_of_people(choices)
+    if name_of_people and clip.get("target") != "person":
+        raise ConfigError(
+            f"{name_of_people}: this configuration judges whole frames, which are not cropped around anybody",
+            hint="add --target person",
+        )
+
+
+def _fit_size(clip: Any, target: Target | None) -> None:
+    """Give a configuration that turns from frames to people a square input, lest people are stretched."""
+    before = clip.get("target", ClipSpec.target)
+    height, width = clip.get("input_size", ClipSpec.input_size)
+    if (before, target) == ("frame", "person"):
+        clip.input_size = (min(height, width),) * 2
+    elif (before, target) == ("person", "frame"):
+        raise ConfigError(
+            f"--target frame: this configuration shows people, in pictures of {height}x{width}",
+            hint="--config slowfast-tiny judges whole frames; or say how large they are to be: --input-size 40x60",
+        )
+
+
+def _move_temperatures(clip: Any, temperatures: Temperatures | None) -> None:
+    """Move the temperature range by a room's temperature where it becomes relative to that, or no longer is."""
+    if temperatures in (None, clip.get("temperatures", ClipSpec.temperatures)):
+        return
+    moved_c = -ROOM_C if temperatures == "relative" else ROOM_C
+    low_c, high_c = clip.get("temperature_range_c", ClipSpec.temperature_range_c)
+    clip.temperature_range_c = (low_c + moved_c, high_c + moved_c)
+
+
+def _fit_time(clip: Any, choices: ClipChoices) -> None:
+    if choices.time == "consecutive" and "window_s" in clip:
+        clip.window_s = None
+    if choices.seconds is not None and clip.get("time_sampling") != "uniform":
         raise ConfigError(
             f"--seconds {choices.seconds:g}: the frames of a clip are consecutive, and last as long as they do",
             hint="add --time uniform",
         )
-    if choices.time == "uniform" and cfg.clip.get("window_s") is None:
+    if choices.time == "uniform" and clip.get("window_s") is None:
         raise ConfigError(
             "--time uniform: over how many seconds?", hint="--seconds 10, about what 64 frames of a busy sensor last"
-        )
-    name_of_people = _find_of_people(choices)
-    if name_of_people and cfg.clip.get("target") != "person":
-        raise ConfigError(
-            f"{name_of_people}: this configuration judges whole frames, which are not cropped around anybody",
-            hint="add --target person",
         )
 
 
@@ -146,6 +171,16 @@ def describe_repeats(spec: ClipSpec, dataset: ThermalDataset) -> list[str]:
     return [
         f"clips: {num_repeating} of {num_clips} are mostly repeats: there are not {spec.num_frames} different frames"
         f"{over} around their keyframes"
+    ]
+
+
+def describe_missing_boxes(spec: ClipSpec, dataset: ThermalDataset) -> list[str]:
+    """Return what to say if people are to be judged, and nobody said where they are; else nothing."""
+    boxes = {box for sample in dataset.samples("train", spec.target) for box in sample.boxes}
+    if spec.target != "person" or boxes != {WHOLE_FRAME}:
+        return []
+    return [
+        "boxes: none are known, so each keyframe is shown as a whole, in a square; --target frame suits that better"
     ]
 
 
