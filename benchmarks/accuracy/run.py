@@ -318,37 +318,33 @@ def make_table(
     shown = [(row, found) for row in rows if (found := answers[row.name]) is not None]
     if not shown:
         return []
-    lines = [
-        "| training | flags | epochs | seeds | top-1 | 95 % | mean class | 95 % | Δ top-1 | p | Δ mean class | p | s |",
-        f"| --- | --- |{' ---: |' * 11}",
-    ]
+    bases = {row.name: answers[row.base] for row, _ in shown if row.base and answers[row.base] is not None}
+    compared = ["Δ top-1", "p", "Δ mean class", "p"] if bases else []
+    heads = ["training", "flags", "epochs", "seeds", "top-1", "95 %", "mean class", "95 %", *compared, "s"]
+    table = [heads, ["---", "---", *["---:"] * (len(heads) - 2)]]
     for name, reference in shown[0][1].references.items():
-        cells = [f"*{name}*", "", "", "", *describe_answers(reference), *[""] * 5]
-        lines.append(f"| {' | '.join(cells)} |")
-    num_compared = 0
+        cells = [f"*{name}*", "", "", "", *describe_answers(reference)]
+        table.append([*cells, *[""] * (len(heads) - len(cells))])
     for row, found in shown:
-        base = answers[row.base] if row.base else None
-        flags = " ".join((row.flags, *(["test:", row.test_flags] if row.test_flags else []))).strip()
-        cells = [
-            row.name,
-            f"`{flags}`" if flags else "",
-            str(row.epochs),
-            str(len(found.top1)),
-            *describe_answers(found),
-        ]
-        if base is None or base.labels != found.labels:
-            cells += [""] * 4
-        else:
-            num_compared += 2
-            for score in ("top1", "mean_class"):
-                difference = compare(found, base, score)
-                cells += [describe_number(difference.mean, difference.std, sign="+"), f"{difference.p:.3f}"]
-        lines.append(f"| {' | '.join([*cells, f'{found.seconds:.0f}'])} |")
-    clips = f"{len(shown[0][1].labels)} clips."
-    by_chance = (
-        f" {0.05 * num_compared:.1f} of {num_compared} p would be below 0.05 by chance alone." if num_compared else ""
-    )
-    return [*lines, "", clips + by_chance]
+        flags = f"`{row.flags}`" + (f", test `{row.test_flags}`" if row.test_flags else "") if row.flags else ""
+        cells = [row.name, flags, str(row.epochs), str(len(found.top1)), *describe_answers(found)]
+        base = bases.get(row.name)
+        cells += [""] * len(compared) if base is None else describe_difference(found, base)
+        table.append([*cells, f"{found.seconds:.0f}"])
+    remark = f"{len(shown[0][1].labels)} clips."
+    if bases:
+        num_compared = 2 * len(bases)
+        remark += f" {0.05 * num_compared:.1f} of {num_compared} p would be below 0.05 by chance alone."
+    return [*(f"| {' | '.join(cells)} |" for cells in table), "", remark]
+
+
+def describe_difference(found: Answers, base: Answers) -> list[str]:
+    """Return the cells of how far both scores are from a base's, in points of %, and whether that may be chance."""
+    cells = []
+    for score in ("top1", "mean_class"):
+        difference = compare(found, base, score)
+        cells += [describe_number(difference.mean, difference.std, sign="+"), f"{difference.p:.3f}"]
+    return cells
 
 
 def describe_answers(answers: Answers) -> list[str]:
