@@ -4,7 +4,7 @@ The network is slowfast-tiny's. What differs is what it is shown, chosen on reco
 in (docs/accuracy.md):
 
 - a square of 24 pixels around each person, the same for all, so that who lies is longer than who stands;
-- temperatures above what surrounds them, as rooms and the corners of a frame differ by degrees;
+- temperatures above what surrounds them, as rooms, and places in a room, differ by degrees;
 - every quarter turn and mirror image, as no direction is up;
 - rare classes more often, by the square root of how rare they are.
 """

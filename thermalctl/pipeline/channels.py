@@ -1,7 +1,7 @@
 """The pictures that a clip is turned into: its temperatures and, for the channels "motion", what moves in it.
 
-Relative temperatures are above what surrounds a person in the picture of them, not in the whole frame, of which a
-sensor shows the corners colder than the middle. So they are known only when the picture is cut out and resized.
+Relative temperatures are above what surrounds a person in the picture of them, not in the whole frame: places of the
+real rooms are up to 3 deg C warmer or colder than its median. So they are known only when the picture is cut out.
 
 All of it is arithmetic, one sort and two matrix products, the same in training, in test and in an ONNX file.
 """
