@@ -14,7 +14,7 @@ from thermalctl.errors import RecordingError, RequestError
 from thermalctl.events.files import read_events
 from thermalctl.events.rules import EventRule
 from thermalctl.prediction.options import PredictOptions
-from thermalctl.prediction.recording import predict_recording
+from thermalctl.prediction.recording import clear_leftovers, predict_recording
 from thermalctl.recordings.hdf5 import Recording, write_recording
 from thermalctl.streams.windows import Stride
 
@@ -138,6 +138,16 @@ def test_answers_beside_their_recording_leave_it_alone(make_model: Callable[...,
     found = predict_recording(make_model(), path, options, output=path.parent)
     assert path.read_bytes() == before
     assert path not in found.files
+
+
+@pytest.mark.parametrize("name", ["rec", "rec[1]"])
+def test_what_another_process_writes_now_is_left_alone(tmp_path: Path, name: str) -> None:
+    own = [tmp_path / f".{name}{suffix}.x1.tmp" for suffix in (".answers.csv", ".coco.json", ".events.jsonl", ".gif")]
+    others = [tmp_path / f".{other}.answers.csv.x1.csv" for other in (f"{name}.2", "rec1", f"{name}2")]
+    for path in (*own, *others):
+        path.touch()
+    clear_leftovers(tmp_path, name)
+    assert set(tmp_path.iterdir()) == set(others)
 
 
 def test_what_a_killed_process_left_is_removed(make_model: Callable[..., Any], path: Path, tmp_path: Path) -> None:

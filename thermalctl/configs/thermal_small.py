@@ -1,7 +1,6 @@
 """Each person by themselves, in degrees above the room: for sensors at the ceiling, from scratch, on two CPU cores.
 
-The network is slowfast-tiny's. What differs is what it is shown, chosen on recordings of rooms that it was not trained
-in (docs/accuracy.md):
+The network is slowfast-tiny's. What differs is what it is shown; docs/accuracy.md says what that is worth:
 
 - a square of 24 pixels around each person, the same for all, so that who lies is longer than who stands;
 - temperatures above what surrounds them, as rooms, and places in a room, differ by degrees;

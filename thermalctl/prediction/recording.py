@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -198,9 +199,10 @@ def _let_through(frames: RecordedFrames, gate: FrameGate, on_progress: OnProgres
 
 
 def clear_leftovers(folder: Path, name: str) -> None:
-    """Remove what a process that was killed has left behind of a recording's files."""
-    for leftover in folder.glob(f".{name}.*"):
-        leftover.unlink(missing_ok=True)
+    """Remove what a process that was killed has left behind of a recording's files, as `replace_file` names them."""
+    for suffix in (*SUFFIXES.values(), COCO_SUFFIX, SUFFIX, TABLE_SUFFIX, ".timeline.png", ".gif"):
+        for leftover in folder.glob(f".{glob.escape(name)}{suffix}.*"):  # not of another one, whose name begins so
+            leftover.unlink(missing_ok=True)
 
 
 def _write_events(folder: Path, record: EventRecord) -> list[Path]:
